@@ -1,0 +1,147 @@
+//! The HTTP/1.1 side: one endpoint on a listener, until told to stop.
+
+use std::{convert::Infallible, io, sync::Arc, time::Duration};
+
+use http::{Request, Response, StatusCode};
+use http_body_util::{BodyExt, Empty, combinators::BoxBody};
+use hyper::{
+    body::{Bytes, Incoming},
+    server::conn::http1,
+    service::service_fn,
+};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use rmcp::transport::streamable_http_server::{
+    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::{TcpListener, UnixListener},
+    sync::watch,
+    task::JoinSet,
+};
+
+use crate::{
+    ENDPOINT, Options,
+    server::{Server, Shared},
+};
+
+/// How long an idle session lives; the SDK's five minutes would end the demo over a coffee.
+const SESSION_KEEP_ALIVE: Duration = Duration::from_secs(60 * 60);
+
+/// How long open connections may take to finish after the shutdown.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// How long to wait before accepting again when the process is out of file descriptors.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
+
+type Endpoint = StreamableHttpService<Server, LocalSessionManager>;
+type Body = BoxBody<Bytes, Infallible>;
+
+/// Serves MCP at [`ENDPOINT`] on a TCP listener until `shutdown` completes.
+///
+/// On a loopback address only loopback names are accepted in `Host`, against DNS rebinding. On any
+/// other address every name is, since the server cannot know what it is called there.
+///
+/// # Errors
+///
+/// Fails if the listener has no address or the calls log cannot be opened.
+pub async fn serve_tcp(
+    listener: TcpListener,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let config = config(&options);
+    let config = if listener.local_addr()?.ip().is_loopback() { config } else { config.disable_allowed_hosts() };
+    let accept = async || {
+        let (stream, _) = listener.accept().await?;
+        // An event is one small write, which must not wait for the next.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    };
+    serve(accept, config, options, shutdown).await
+}
+
+/// Serves MCP at [`ENDPOINT`] on a unix socket until `shutdown` completes, under any `Host`.
+///
+/// # Errors
+///
+/// Fails if the calls log cannot be opened.
+pub async fn serve_unix(
+    listener: UnixListener,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let config = config(&options).disable_allowed_hosts();
+    let accept = async || Ok(listener.accept().await?.0);
+    serve(accept, config, options, shutdown).await
+}
+
+fn config(options: &Options) -> StreamableHttpServerConfig {
+    StreamableHttpServerConfig::default().with_json_response(!options.sse_responses)
+}
+
+async fn serve<S>(
+    accept: impl AsyncFn() -> io::Result<S>,
+    config: StreamableHttpServerConfig,
+    options: Options,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()>
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let stop_mcp = config.cancellation_token.clone();
+    let endpoint = endpoint(config, Arc::new(Shared::new(options)?));
+    let (stop_http, stopped) = watch::channel(());
+    let mut connections = JoinSet::new();
+    let mut shutdown = std::pin::pin!(shutdown);
+    loop {
+        tokio::select! {
+            () = &mut shutdown => break,
+            stream = accept() => match stream {
+                Ok(stream) => { connections.spawn(connection(stream, endpoint.clone(), stopped.clone())); }
+                Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
+            },
+            // Keeps the set from growing with connections that have ended.
+            Some(_) = connections.join_next() => {}
+        }
+    }
+    // Ends the sessions and their streams first, so that the connections have nothing left to send.
+    stop_mcp.cancel();
+    drop(stop_http);
+    let _ = tokio::time::timeout(GRACE, async { while connections.join_next().await.is_some() {} }).await;
+    Ok(())
+}
+
+fn endpoint(config: StreamableHttpServerConfig, shared: Arc<Shared>) -> Endpoint {
+    let mut sessions = LocalSessionManager::default();
+    sessions.session_config.keep_alive = Some(SESSION_KEEP_ALIVE);
+    StreamableHttpService::new(move || Ok(Server::new(Arc::clone(&shared))), Arc::new(sessions), config)
+}
+
+async fn connection<S>(stream: S, endpoint: Endpoint, mut stopped: watch::Receiver<()>)
+where
+    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+{
+    let service = service_fn(move |request| {
+        let endpoint = endpoint.clone();
+        async move { Ok::<_, Infallible>(answer(&endpoint, request).await) }
+    });
+    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    let mut connection = std::pin::pin!(connection);
+    // A connection that breaks is the client's affair.
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        // The sender is only ever dropped.
+        _ = stopped.changed() => connection.as_mut().graceful_shutdown(),
+    }
+    let _ = connection.await;
+}
+
+async fn answer(endpoint: &Endpoint, request: Request<Incoming>) -> Response<Body> {
+    if request.uri().path() != ENDPOINT {
+        let mut response = Response::new(Empty::new().boxed());
+        *response.status_mut() = StatusCode::NOT_FOUND;
+        return response;
+    }
+    endpoint.handle(request).await
+}
