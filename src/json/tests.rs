@@ -1,0 +1,213 @@
+use super::*;
+use proptest::prelude::*;
+
+fn read(text: &[u8], depth: u16) -> Result<(), JsonFlaw> {
+    let mut reader = Reader::new(text, depth)?;
+    reader.skip()?;
+    reader.end()
+}
+
+#[track_caller]
+fn check(text: &str, expected: Result<(), JsonFlaw>) {
+    assert_eq!(read(text.as_bytes(), 8), expected, "{text:?}");
+}
+
+#[test]
+fn reads_what_rfc_8259_allows() {
+    for text in [
+        "{}",
+        "[]",
+        "0",
+        "-0",
+        "1.5e+10",
+        "1E-2",
+        "\"\"",
+        "true",
+        "false",
+        "null",
+        " \t\r\n{ } \n",
+        r#"{"a":[1,{"b":null}],"c":"\u00e9\ud83d\ude00\/"}"#,
+        "[1 , 2]",
+        "123456789012345678901234567890",
+        "1e400",
+        "\"\u{7f}\u{e9}\"",
+        r#"{"":1,"a":2}"#,
+        r#"{"a":{"x":1},"b":{"x":1}}"#,
+        "[[],[ ]]",
+        r#"{"a":{}}"#,
+    ] {
+        check(text, Ok(()));
+    }
+}
+
+#[test]
+fn refuses_what_rfc_8259_forbids() {
+    for text in [
+        "",
+        " ",
+        "{",
+        "}",
+        "[1,]",
+        "{\"a\":1,}",
+        "{a:1}",
+        "{'a':1}",
+        "01",
+        "1.",
+        ".5",
+        "+1",
+        "1e",
+        "--1",
+        "nul",
+        "nullx",
+        "true false",
+        "{} {}",
+        "{}x",
+        "\"",
+        "\"\\x\"",
+        "\"\\u12g4\"",
+        "\"\n\"",
+        "\"\u{0}\"",
+        "[1 2]",
+        "{\"a\" 1}",
+        "{\"a\":}",
+        "{:1}",
+        "{1:1}",
+        "// c\n{}",
+        "{}\u{0}",
+        "\u{feff}{}",
+        "NaN",
+        "Infinity",
+        "\u{b}{}",
+        "[",
+        "[,1]",
+        "{,}",
+        "\u{a0}{}",
+        "\"\\u00\"",
+    ] {
+        check(text, Err(JsonFlaw::Syntax));
+    }
+}
+
+#[test]
+fn refuses_bytes_that_are_not_utf_8() {
+    for bytes in [&b"\"\xff\""[..], b"\"\xc0\xae\"", b"\"\xed\xa0\x80\"", b"\xff\xfe{\0}\0", b"{\0}\0"] {
+        assert_eq!(read(bytes, 8), Err(JsonFlaw::Syntax), "{bytes:?}");
+    }
+}
+
+#[test]
+fn refuses_a_key_that_stands_twice_at_any_depth_and_however_written() {
+    for text in [
+        r#"{"a":1,"a":2}"#,
+        r#"{"a":1,"b":2,"\u0061":3}"#,
+        r#"[{"x":[{"k":1,"k":1}]}]"#,
+        r#"{"":1,"":2}"#,
+        r#"{"a":{"b":1},"c":{"b":1,"b":2}}"#,
+        r#"{"\ud83d\ude00":1,"😀":2}"#,
+    ] {
+        check(text, Err(JsonFlaw::KeyRepeated));
+    }
+}
+
+#[test]
+fn finds_a_repeated_key_among_many() {
+    for count in [FEW_KEYS - 1, FEW_KEYS, FEW_KEYS + 1, 5000] {
+        let mut members: Vec<String> = (0..count).map(|n| format!("\"k{n}\":{{\"k{n}\":0}}")).collect();
+        check(&format!("{{{}}}", members.join(",")), Ok(()));
+        members.push("\"k0\":1".into());
+        check(&format!("{{{}}}", members.join(",")), Err(JsonFlaw::KeyRepeated));
+    }
+}
+
+#[test]
+fn refuses_nesting_beyond_the_limit_and_not_before() {
+    check(&format!("{}{}", "[".repeat(8), "]".repeat(8)), Ok(()));
+    check(&format!("{}{}", "[".repeat(9), "]".repeat(9)), Err(JsonFlaw::TooDeep));
+    check(&"[".repeat(1_000_000), Err(JsonFlaw::TooDeep));
+    check(&"{\"a\":".repeat(100_000), Err(JsonFlaw::TooDeep));
+    check("[[[[]]],[[[]]],[[[]]],[[[]]],[[[]]],[[[]]]]", Ok(()));
+}
+
+#[test]
+fn a_lone_surrogate_is_no_text() {
+    for text in [r#""\ud800""#, r#""\udc00""#, r#""\ud800x""#, r#""\ud800\u0041""#, r#""\ud800\n""#] {
+        let mut reader = Reader::new(text.as_bytes(), 8).unwrap();
+        assert_eq!(reader.string().unwrap().decode(), Err(JsonFlaw::LoneSurrogate), "{text}");
+        // As a value that nobody interprets it is left alone; as a key it is always interpreted.
+        check(text, Ok(()));
+        check(&format!("{{{text}:1}}"), Err(JsonFlaw::LoneSurrogate));
+    }
+}
+
+#[test]
+fn decodes_escapes() {
+    let text = r#""a\u0062\n\t\"\\\/\ud83d\ude00\u0000""#;
+    let decoded = Reader::new(text.as_bytes(), 1).unwrap().string().unwrap().decode().unwrap();
+    assert_eq!(decoded, "ab\n\t\"\\/😀\0");
+}
+
+#[test]
+fn a_slice_of_a_value_is_the_value() {
+    let text = r#"{"a": [1, 2 ] ,"b":"x"}"#;
+    let mut seen = Vec::new();
+    Reader::new(text.as_bytes(), 8)
+        .unwrap()
+        .object(|key, reader| {
+            seen.push((key.to_owned(), reader.raw()?));
+            Ok::<_, JsonFlaw>(())
+        })
+        .unwrap();
+    assert_eq!(seen, [("a".to_owned(), "[1, 2 ]"), ("b".to_owned(), "\"x\"")]);
+}
+
+fn any_json() -> impl Strategy<Value = serde_json::Value> {
+    let leaf = prop_oneof![
+        Just(serde_json::Value::Null),
+        any::<bool>().prop_map(Into::into),
+        any::<i64>().prop_map(Into::into),
+        any::<f64>().prop_map(Into::into),
+        any::<String>().prop_map(Into::into),
+    ];
+    leaf.prop_recursive(4, 64, 20, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..20).prop_map(Into::into),
+            prop::collection::hash_map(any::<String>(), inner, 0..20)
+                .prop_map(|map| serde_json::Value::Object(map.into_iter().collect())),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn reads_every_document_that_serde_json_writes(value in any_json()) {
+        prop_assert_eq!(read(value.to_string().as_bytes(), 64), Ok(()));
+        prop_assert_eq!(read(serde_json::to_string_pretty(&value).unwrap().as_bytes(), 64), Ok(()));
+    }
+
+    #[test]
+    fn accepts_no_bytes_that_serde_json_refuses(bytes in prop::collection::vec(
+        prop::sample::select(b"{}[]\":,\\u0019aetrufalsn.-+ \n\xc3\xa9\x00\x1f".to_vec()), 0..24)) {
+        if read(&bytes, 64).is_ok() {
+            // serde_json has no number beyond f64; ours keeps the text.
+            let refused = serde_json::from_slice::<serde_json::Value>(&bytes);
+            prop_assert!(refused.is_ok() || refused.unwrap_err().to_string().contains("out of range")
+                || bytes.windows(2).any(|pair| pair == b"\\u"));
+        }
+    }
+
+    #[test]
+    fn quoting_is_what_serde_json_reads_back(text in any::<String>()) {
+        let back: String = serde_json::from_str(&quoted(&text)).unwrap();
+        prop_assert_eq!(back, text);
+    }
+
+    #[test]
+    fn never_panics_on_mutated_documents(value in any_json(), at in any::<prop::sample::Index>(), byte in any::<u8>()) {
+        let mut bytes = value.to_string().into_bytes();
+        let at = at.index(bytes.len());
+        bytes[at] = byte;
+        let _ = read(&bytes, 16);
+        bytes.truncate(at);
+        let _ = read(&bytes, 16);
+    }
+}
