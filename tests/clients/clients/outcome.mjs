@@ -1,7 +1,18 @@
-// What the two TypeScript client programs share: the one JSON line they print, and how a call ended.
+// What the two TypeScript client programs share: how a visit goes, and the one JSON line they print.
+// The line is the one that outcome.py describes.
+
+const refusals = [];
 
 export const url = new URL(process.env.MCP_URL);
-export const headers = process.env.MCP_TOKEN ? { Authorization: `Bearer ${process.env.MCP_TOKEN}` } : {};
+
+export const options = {
+  requestInit: { headers: process.env.MCP_TOKEN ? { Authorization: `Bearer ${process.env.MCP_TOKEN}` } : {} },
+  fetch: async (target, init) => {
+    const response = await fetch(target, init);
+    if (init?.method === 'POST' && response.status >= 400) refusals.push(response.status);
+    return response;
+  },
+};
 
 const reason = (error) => `${error?.constructor?.name ?? 'Error'}: ${error?.message ?? error}`;
 
@@ -14,20 +25,23 @@ async function call(client, name) {
   }
 }
 
-export async function say(client, transport, protocol) {
-  let line;
+async function visit(client, transport, protocol) {
   try {
     await client.connect(transport);
-    const tools = (await client.listTools()).tools.map((tool) => tool.name);
-    line = {
-      protocol: protocol(),
-      tools,
+    const line = {
+      tools: (await client.listTools()).tools.map((tool) => tool.name),
       public: await call(client, 'get_public_info'),
       confidential: await call(client, 'get_confidential_info'),
+      protocol: protocol(),
     };
     await client.close();
+    return line;
   } catch (error) {
-    line = { error: reason(error) };
+    return { error: reason(error) };
   }
-  process.stdout.write(`${JSON.stringify(line)}\n`, () => process.exit(0));
+}
+
+export async function say(client, transport, protocol) {
+  const line = await visit(client, transport, protocol);
+  process.stdout.write(`${JSON.stringify({ ...line, refusals })}\n`, () => process.exit(0));
 }

@@ -1,9 +1,9 @@
-// The TypeScript SDK, first generation: initialize and a session.
+// The TypeScript SDK, first generation: initialize, and a session.
 
 import { Client } from '@modelcontextprotocol/sdk/client/index.js';
 import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
-import { headers, say, url } from './outcome.mjs';
+import { options, say, url } from './outcome.mjs';
 
 const client = new Client({ name: 'toolgate-tests', version: '1' });
-const transport = new StreamableHTTPClientTransport(url, { requestInit: { headers } });
+const transport = new StreamableHTTPClientTransport(url, options);
 await say(client, transport, () => transport.protocolVersion);

