@@ -9,13 +9,13 @@ use hyper::{
     server::conn::http1,
     service::service_fn,
 };
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
 use rmcp::transport::streamable_http_server::{
     StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
-    net::{TcpListener, UnixListener},
+    net::{TcpListener, TcpStream, UnixListener, UnixStream},
     sync::watch,
     task::JoinSet,
 };
@@ -52,13 +52,7 @@ pub async fn serve_tcp(
 ) -> io::Result<()> {
     let config = config(&options);
     let config = if listener.local_addr()?.ip().is_loopback() { config } else { config.disable_allowed_hosts() };
-    let accept = async || {
-        let (stream, _) = listener.accept().await?;
-        // An event is one small write, which must not wait for the next.
-        stream.set_nodelay(true)?;
-        Ok(stream)
-    };
-    serve(accept, config, options, shutdown).await
+    serve(listener, config, options, shutdown).await
 }
 
 /// Serves MCP at [`ENDPOINT`] on a unix socket until `shutdown` completes, under any `Host`.
@@ -72,23 +66,45 @@ pub async fn serve_unix(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let config = config(&options).disable_allowed_hosts();
-    let accept = async || Ok(listener.accept().await?.0);
-    serve(accept, config, options, shutdown).await
+    serve(listener, config, options, shutdown).await
 }
 
 fn config(options: &Options) -> StreamableHttpServerConfig {
     StreamableHttpServerConfig::default().with_json_response(!options.sse_responses)
 }
 
-async fn serve<S>(
-    accept: impl AsyncFn() -> io::Result<S>,
+/// What both kinds of listener do.
+trait Accept {
+    type Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static;
+
+    fn accept(&self) -> impl Future<Output = io::Result<Self::Stream>> + Send;
+}
+
+impl Accept for TcpListener {
+    type Stream = TcpStream;
+
+    async fn accept(&self) -> io::Result<TcpStream> {
+        let (stream, _) = Self::accept(self).await?;
+        // An event is one small write, which must not wait for the next.
+        stream.set_nodelay(true)?;
+        Ok(stream)
+    }
+}
+
+impl Accept for UnixListener {
+    type Stream = UnixStream;
+
+    async fn accept(&self) -> io::Result<UnixStream> {
+        Ok(Self::accept(self).await?.0)
+    }
+}
+
+async fn serve(
+    listener: impl Accept,
     config: StreamableHttpServerConfig,
     options: Options,
     shutdown: impl Future<Output = ()>,
-) -> io::Result<()>
-where
-    S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
-{
+) -> io::Result<()> {
     let stop_mcp = config.cancellation_token.clone();
     let endpoint = endpoint(config, Arc::new(Shared::new(options)?));
     let (stop_http, stopped) = watch::channel(());
@@ -97,7 +113,7 @@ where
     loop {
         tokio::select! {
             () = &mut shutdown => break,
-            stream = accept() => match stream {
+            stream = listener.accept() => match stream {
                 Ok(stream) => { connections.spawn(connection(stream, endpoint.clone(), stopped.clone())); }
                 Err(_) => tokio::time::sleep(ACCEPT_PAUSE).await,
             },
@@ -126,7 +142,8 @@ where
         let endpoint = endpoint.clone();
         async move { Ok::<_, Infallible>(answer(&endpoint, request).await) }
     });
-    let connection = http1::Builder::new().timer(TokioTimer::new()).serve_connection(TokioIo::new(stream), service);
+    // Without a timer hyper never closes an idle connection: how long to keep one is the gateway's choice.
+    let connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
     let mut connection = std::pin::pin!(connection);
     // A connection that breaks is the client's affair.
     tokio::select! {

@@ -202,12 +202,12 @@ impl ServerHandler for Server {
     }
 
     async fn listen(&self, context: SubscriptionContext) -> Result<(), ErrorData> {
-        for uri in context.accepted().resource_subscriptions.iter().flatten() {
-            self.shared.calls.record("subscribe", uri)?;
-        }
         // Dropping the sink, in whichever way this ends, takes it off the list.
         let sink = Arc::new(context.sink().clone());
         self.shared.listeners.add_subscription(&sink);
+        for uri in context.accepted().resource_subscriptions.iter().flatten() {
+            self.shared.calls.record("subscribe", uri)?;
+        }
         context.cancelled().await;
         Ok(())
     }
