@@ -1,1 +1,36 @@
-//! (being written)
+//! Who calls: from the bytes of the `Authorization` header to a verified [`Caller`](crate::caller::Caller).
+//!
+//! ```text
+//! header values, query ── bearer ──▶ Bearer ── verify(issuers, now) ──▶ Caller
+//!                                                compact  three canonical base64url segments
+//!                                                header   alg, kid, typ; nothing else of it is trusted
+//!                                                issuer   chosen by `iss`, never by trial
+//!                                                keys     chosen by `kid`, each bound to its algorithms
+//!                                                claims   against the time given, never a clock
+//! ```
+//!
+//! Every doubt is a [`Refusal`](crate::refusal::Refusal) and the first one wins. Nothing that a token names is
+//! fetched or trusted.
+
+mod algorithm;
+mod bearer;
+mod claims;
+mod compact;
+mod header;
+mod issuer;
+mod jwk;
+mod keys;
+mod mint;
+mod value;
+mod verify;
+
+#[cfg(test)]
+mod tests;
+
+pub use algorithm::{Algorithm, AlgorithmUnknown};
+pub use bearer::{Bearer, MAX_TOKEN, bearer};
+pub use issuer::{Issuer, Issuers, IssuersError, TypRule};
+pub use jwk::SkipReason;
+pub use keys::{KeySet, KeySetError, SkippedKey};
+pub use mint::{Mint, mint_hs256};
+pub use verify::{claimed_issuer, verify};

@@ -1,0 +1,60 @@
+//! The protected header of a token (RFC 7515 §4), of which three members are believed in.
+
+use super::value::Json;
+use crate::refusal::Refusal;
+
+/// Members that change what a token is. A reader that does not act on them must not go on (RFC 7515 §4.1.11,
+/// RFC 7797 §6, RFC 7516 §4.1).
+const CHANGES_MEANING: [&str; 4] = ["crit", "b64", "zip", "enc"];
+
+/// What the header says. `jku`, `jwk`, `x5u` and `x5c` are not even read: keys come from configuration alone.
+#[derive(Debug)]
+pub(super) struct Header {
+    /// As sent; whether it is an algorithm at all is the issuer's list to say.
+    pub(super) algorithm: Box<str>,
+    pub(super) kid: Option<Box<str>>,
+    pub(super) typ: Typ,
+}
+
+/// The kinds of token that can be an access token.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Typ {
+    /// No `typ`, or `JWT`: older authorization servers.
+    Plain,
+    /// `at+jwt` (RFC 9068 §2.1).
+    AccessToken,
+}
+
+impl Header {
+    pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+        let mut members = Json::read_object(bytes).map_err(|_| Refusal::TokenUnreadable)?;
+        if CHANGES_MEANING.iter().any(|name| members.contains_key(*name)) {
+            return Err(Refusal::TokenUnreadable);
+        }
+        let mut text = |name: &str| match members.remove(name) {
+            None => Ok(None),
+            Some(Json::String(text)) => Ok(Some(text)),
+            Some(_) => Err(Refusal::TokenUnreadable),
+        };
+        let algorithm = text("alg")?.ok_or(Refusal::TokenUnreadable)?;
+        let kid = text("kid")?;
+        let typ = Typ::of(text("typ")?.as_deref())?;
+        // RFC 7519 §5.2: the content is another token, or at least no claim set.
+        if text("cty")?.is_some() {
+            return Err(Refusal::TokenTypeWrong);
+        }
+        Ok(Self { algorithm, kid, typ })
+    }
+}
+
+impl Typ {
+    /// RFC 8725 §3.11: every type that is not an access token's is another token's, and refused.
+    fn of(typ: Option<&str>) -> Result<Self, Refusal> {
+        // Media types are compared without case, and `application/` may be left off (RFC 7515 §4.1.9).
+        match typ.map(str::to_ascii_lowercase).as_deref() {
+            None | Some("jwt") => Ok(Self::Plain),
+            Some("at+jwt" | "application/at+jwt") => Ok(Self::AccessToken),
+            Some(_) => Err(Refusal::TokenTypeWrong),
+        }
+    }
+}

@@ -1,0 +1,147 @@
+//! A JSON value read strictly: the form in which headers, claims and key sets are looked at.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use crate::json::{JsonFlaw, Kind, Reader};
+
+/// The deepest nesting of a header, a claim set or a key set.
+const MAX_DEPTH: u16 = 32;
+
+/// The members of an object. No name occurs twice: such a text is not read at all.
+pub(super) type Object = BTreeMap<Box<str>, Json>;
+
+/// A JSON value. Its `Debug` shows the kind alone, since claims are nobody's business.
+#[derive(Clone, PartialEq)]
+pub(super) enum Json {
+    Null,
+    Bool,
+    /// The number as it was written, so that nothing is rounded before it is judged.
+    Number(Box<str>),
+    String(Box<str>),
+    Array(Box<[Json]>),
+    Object(Object),
+}
+
+impl Json {
+    /// Reads one object and nothing else.
+    pub(super) fn read_object(bytes: &[u8]) -> Result<Object, JsonFlaw> {
+        let mut reader = Reader::new(bytes, MAX_DEPTH)?;
+        let object = members(&mut reader)?;
+        reader.end()?;
+        Ok(object)
+    }
+
+    pub(super) fn as_str(&self) -> Option<&str> {
+        if let Self::String(text) = self { Some(text) } else { None }
+    }
+
+    /// The strings of an array that has nothing else.
+    pub(super) fn as_strings(&self) -> Option<Vec<&str>> {
+        if let Self::Array(items) = self { items.iter().map(Self::as_str).collect() } else { None }
+    }
+}
+
+impl fmt::Debug for Json {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Null => "Null",
+            Self::Bool => "Bool",
+            Self::Number(_) => "Number(…)",
+            Self::String(_) => "String(…)",
+            Self::Array(_) => "Array(…)",
+            Self::Object(_) => "Object(…)",
+        })
+    }
+}
+
+/// Finds a member by a dotted path. A member of that literal name wins, since names like
+/// `https://example.com/roles` have dots of their own.
+pub(super) fn find<'a>(object: &'a Object, path: &str) -> Option<&'a Json> {
+    if let Some(found) = object.get(path) {
+        return Some(found);
+    }
+    let (first, rest) = path.split_once('.')?;
+    if let Json::Object(inner) = object.get(first)? { find(inner, rest) } else { None }
+}
+
+fn members(reader: &mut Reader<'_>) -> Result<Object, JsonFlaw> {
+    let mut object = Object::new();
+    reader.object(|key, reader| {
+        let value = value(reader)?;
+        // INVARIANT: the reader refuses repeated keys at the end of an object; nothing is replaced until then.
+        object.insert(Box::from(key), value).map_or(Ok(()), |_| Err(JsonFlaw::KeyRepeated))
+    })?;
+    Ok(object)
+}
+
+fn value(reader: &mut Reader<'_>) -> Result<Json, JsonFlaw> {
+    Ok(match reader.kind()? {
+        Kind::Object => Json::Object(members(reader)?),
+        Kind::Array => {
+            let mut items = Vec::new();
+            reader.array(|reader| {
+                items.push(value(reader)?);
+                Ok::<(), JsonFlaw>(())
+            })?;
+            Json::Array(items.into())
+        }
+        Kind::String => Json::String(Box::from(&*reader.string()?.decode()?)),
+        Kind::Number => Json::Number(Box::from(reader.raw()?)),
+        Kind::Bool => reader.skip().map(|_| Json::Bool)?,
+        Kind::Null => reader.skip().map(|_| Json::Null)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn refuses_a_repeated_name_at_any_depth() {
+        for text in [
+            r#"{"a":1,"a":1}"#,
+            r#"{"a":1,"\u0061":2}"#,
+            r#"{"a":{"b":1,"b":2}}"#,
+            r#"{"a":[[{"b":1,"c":2,"b":3}]]}"#,
+        ] {
+            assert_eq!(Json::read_object(text.as_bytes()), Err(JsonFlaw::KeyRepeated), "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_not_one_object() {
+        for text in
+            ["", " ", "null", "[]", "\"{}\"", "{}{}", "{},", "{\"a\"}", "\u{feff}{}", "{\"a\":1,}", "{'a':1}"]
+        {
+            assert_eq!(Json::read_object(text.as_bytes()), Err(JsonFlaw::Syntax), "{text}");
+        }
+        assert_eq!(Json::read_object(b"{\"a\":\"\xff\"}"), Err(JsonFlaw::Syntax));
+    }
+
+    #[test]
+    fn refuses_deep_nesting_before_it_costs_stack() {
+        let nested = |depth: usize| format!("{{\"a\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+        assert!(Json::read_object(nested(31).as_bytes()).is_ok());
+        assert_eq!(Json::read_object(nested(32).as_bytes()), Err(JsonFlaw::TooDeep));
+        assert_eq!(Json::read_object(nested(1_000_000).as_bytes()), Err(JsonFlaw::TooDeep));
+    }
+
+    #[test]
+    fn finds_by_literal_name_before_path() {
+        let object = Json::read_object(br#"{"a.b":"literal","a":{"b":"path","c":{"d":"deep"},"e.f":"x"},"s":"t"}"#);
+        let object = object.unwrap();
+        for (path, expected) in [
+            ("a.b", Some("literal")),
+            ("a.c.d", Some("deep")),
+            ("a.e.f", Some("x")),
+            ("a.b.c", None),
+            ("s.t", None),
+            ("", None),
+            (".", None),
+            ("a.", None),
+        ] {
+            assert_eq!(find(&object, path).and_then(Json::as_str), expected, "{path}");
+        }
+    }
+}
