@@ -235,6 +235,17 @@ impl<'a> Reader<'a> {
         self.text.get(range).ok_or(JsonFlaw::Syntax)
     }
 
+    /// Reads a string without moving.
+    ///
+    /// # Errors
+    /// [`JsonFlaw::Syntax`] if this is no string.
+    pub fn peek_string(&mut self) -> Result<Text<'a>, JsonFlaw> {
+        let here = self.at;
+        let text = self.string();
+        self.at = here;
+        text
+    }
+
     /// Skips white space: space, tab, line feed, carriage return.
     pub fn skip_space(&mut self) {
         while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {

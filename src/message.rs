@@ -1,1 +1,296 @@
-//! (being written)
+//! What a request body says: the only reader of request bytes.
+//!
+//! [`recognise`] understands the whole body or refuses it; nothing behind it sees half-understood JSON. What it
+//! returns borrows from the body, and the body itself is what is forwarded.
+
+pub mod agreement;
+pub mod content;
+mod disguise;
+mod envelope;
+pub mod sse;
+
+use std::borrow::Cow;
+
+use crate::json::{JsonFlaw, Kind, Reader};
+use crate::refusal::{Era, Refusal};
+use agreement::{Mirror, Said};
+use disguise::is_disguised;
+use envelope::{Broken, Envelope, Params};
+
+/// The lists a caller can ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum List {
+    /// `tools/list`
+    Tools,
+    /// `prompts/list`
+    Prompts,
+    /// `resources/list`
+    Resources,
+    /// `resources/templates/list`
+    ResourceTemplates,
+}
+
+/// What a message asks for, as far as permission goes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Ask<'a> {
+    /// The base of the protocol: a valid token is enough.
+    Base,
+    /// A list, which is filtered and never refused.
+    List(List),
+    /// The call of a tool.
+    Tool {
+        /// `params.name`
+        name: Cow<'a, str>,
+        /// `params.arguments` as written.
+        arguments: Option<&'a str>,
+    },
+    /// A prompt, or completions of its arguments.
+    Prompt {
+        /// `params.name` or `params.ref.name`
+        name: Cow<'a, str>,
+    },
+    /// A resource: read, (un)subscribe, or completions of a template.
+    Resource {
+        /// `params.uri` or `params.ref.uri`
+        uri: Cow<'a, str>,
+    },
+    /// `subscriptions/listen`
+    Listen {
+        /// `params.notifications.resourceSubscriptions`
+        uris: Vec<Cow<'a, str>>,
+        /// `params.notifications.taskIds`
+        tasks: Vec<Cow<'a, str>>,
+    },
+    /// A task of this caller, or all of them.
+    Task,
+    /// A method that the specification names and a policy may restrict.
+    Specified,
+    /// A method of no revision: only a policy can allow it.
+    Extension,
+}
+
+/// Whether a message is a request, a notification or a reply (JSON-RPC 2.0 §4, §5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shape {
+    /// It has an id and wants an answer.
+    Request,
+    /// It has no id.
+    Notification,
+    /// It answers a request of the server.
+    Reply,
+}
+
+/// A message that was understood completely.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Message<'a> {
+    /// Request, notification or reply.
+    pub shape: Shape,
+    /// The era it belongs to.
+    pub era: Era,
+    /// The id as written.
+    pub id: Option<&'a str>,
+    /// The method; empty for a reply.
+    pub method: Cow<'a, str>,
+    /// What is asked.
+    pub ask: Ask<'a>,
+}
+
+/// A body that was refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unrecognised<'a> {
+    /// Why.
+    pub refusal: Refusal,
+    /// The id as written, where the body is a message that has one.
+    pub id: Option<&'a str>,
+    /// The era, as far as it is known.
+    pub era: Era,
+    /// The method, as far as it is known.
+    pub method: Option<Cow<'a, str>>,
+}
+
+/// Understands `body`, sent with the mirrored headers `mirror`, nested at most `depth` deep.
+///
+/// # Errors
+/// [`Unrecognised`] with the exact reason.
+pub fn recognise<'a>(mirror: &Mirror<'_>, body: &'a [u8], depth: u16) -> Result<Message<'a>, Unrecognised<'a>> {
+    let claimed = if mirror.claims_modern() { Era::Modern } else { Era::Legacy };
+    let envelope = Envelope::read(body, depth).map_err(|Broken { refusal, id }| Unrecognised {
+        refusal,
+        id,
+        era: claimed,
+        method: None,
+    })?;
+    let (id, method) = (envelope.id, envelope.method.clone());
+    understand(mirror, envelope, depth).map_err(|refusal| Unrecognised { refusal, id, era: claimed, method })
+}
+
+fn understand<'a>(mirror: &Mirror<'_>, envelope: Envelope<'a>, depth: u16) -> Result<Message<'a>, Refusal> {
+    let shape = shape(&envelope)?;
+    let Envelope { id, method, params, .. } = envelope;
+    let params = params.unwrap_or_default();
+    let method = method.unwrap_or_default();
+    if shape == Shape::Reply {
+        // MCP 2026-07-28, streamable-http: clients must not post responses.
+        return match mirror.agree(&Said { version: None, method: "", name: None, is_request: false })? {
+            Era::Modern => Err(Refusal::MessageInvalid),
+            era @ Era::Legacy => Ok(Message { shape, era, id, method, ask: Ask::Base }),
+        };
+    }
+    let version = meta_version(&params, depth)?;
+    let asked = ask(&method, shape, &params, depth);
+    let named = asked.as_ref().ok().and_then(|asked| mirrored_name(&method, asked, &params));
+    let said = Said {
+        version: version.as_deref(),
+        method: &method,
+        name: named.as_deref(),
+        is_request: shape == Shape::Request,
+    };
+    let era = mirror.agree(&said)?;
+    Ok(Message { shape, era, id, ask: asked?, method })
+}
+
+fn shape(envelope: &Envelope<'_>) -> Result<Shape, Refusal> {
+    let is_answer = envelope.has_result || envelope.has_error;
+    match (&envelope.method, envelope.id) {
+        (Some(_), _) if is_answer => Err(Refusal::MessageInvalid),
+        (Some(method), Some(_)) if method.starts_with("notifications/") => Err(Refusal::MessageInvalid),
+        (Some(_), Some(_)) => Ok(Shape::Request),
+        (Some(method), None) if method.starts_with("notifications/") => Ok(Shape::Notification),
+        (Some(_), None) => Err(Refusal::IdMissing),
+        // One of the two, never both (JSON-RPC 2.0 §5).
+        (None, Some(_)) if envelope.has_result != envelope.has_error => Ok(Shape::Reply),
+        (None, _) => Err(Refusal::MessageInvalid),
+    }
+}
+
+/// What the method asks for (MCP, `ClientRequest` and `ClientNotification` of every revision).
+fn ask<'a>(method: &str, shape: Shape, params: &Params<'a>, depth: u16) -> Result<Ask<'a>, Refusal> {
+    if shape == Shape::Notification {
+        return Ok(match method {
+            "notifications/initialized"
+            | "notifications/cancelled"
+            | "notifications/progress"
+            | "notifications/roots/list_changed" => Ask::Base,
+            "notifications/tasks/status" => Ask::Task,
+            _ => Ask::Extension,
+        });
+    }
+    Ok(match method {
+        "initialize" | "ping" | "server/discover" => Ask::Base,
+        "tools/list" => Ask::List(List::Tools),
+        "prompts/list" => Ask::List(List::Prompts),
+        "resources/list" => Ask::List(List::Resources),
+        "resources/templates/list" => Ask::List(List::ResourceTemplates),
+        "tools/call" => Ask::Tool { name: text(params.get("name"))?, arguments: params.get("arguments") },
+        "prompts/get" => Ask::Prompt { name: text(params.get("name"))? },
+        "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
+            Ask::Resource { uri: text(params.get("uri"))? }
+        }
+        "completion/complete" => reference(params.get("ref"), depth)?,
+        "subscriptions/listen" => listen(params.get("notifications"), depth)?,
+        "tasks/get" | "tasks/result" | "tasks/cancel" | "tasks/update" | "tasks/list" => Ask::Task,
+        "logging/setLevel" => Ask::Specified,
+        _ => Ask::Extension,
+    })
+}
+
+/// What `Mcp-Name` mirrors (streamable-http, "Standard headers"; SEP-2663 for tasks).
+fn mirrored_name<'a>(method: &str, asked: &Ask<'a>, params: &Params<'a>) -> Option<Cow<'a, str>> {
+    match (method, asked) {
+        ("tools/call", Ask::Tool { name, .. }) | ("prompts/get", Ask::Prompt { name }) => Some(name.clone()),
+        ("resources/read", Ask::Resource { uri }) => Some(uri.clone()),
+        ("tasks/get" | "tasks/update" | "tasks/cancel", _) => text(params.get("taskId")).ok(),
+        _ => None,
+    }
+}
+
+/// A member that must be a string with characters in it.
+fn text(member: Option<&str>) -> Result<Cow<'_, str>, Refusal> {
+    let member = member.ok_or(Refusal::ParamsInvalid)?;
+    let mut reader = Reader::new(member.as_bytes(), 1)?;
+    if reader.kind()? != Kind::String {
+        return Err(Refusal::ParamsInvalid);
+    }
+    let decoded = reader.string()?.decode()?;
+    if decoded.is_empty() { Err(Refusal::ParamsInvalid) } else { Ok(decoded) }
+}
+
+const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+
+/// The version that the body itself claims (MCP 2026-07-28, basic, "Request metadata").
+fn meta_version<'a>(params: &Params<'a>, depth: u16) -> Result<Option<Cow<'a, str>>, Refusal> {
+    let Some(meta) = params.get("_meta") else { return Ok(None) };
+    let mut found = None;
+    members(meta, depth, &[META_VERSION], |_, value| {
+        found = Some(value);
+    })?;
+    found.map(|value| text(Some(value))).transpose()
+}
+
+/// `params.ref`: a prompt by name or a resource (template) by URI.
+fn reference(member: Option<&str>, depth: u16) -> Result<Ask<'_>, Refusal> {
+    let (mut kind, mut name, mut uri) = (None, None, None);
+    members(member.ok_or(Refusal::ParamsInvalid)?, depth, &["type", "name", "uri"], |key, value| match key {
+        "type" => kind = Some(value),
+        "name" => name = Some(value),
+        _ => uri = Some(value),
+    })?;
+    match (text(kind)?.as_ref(), name, uri) {
+        ("ref/prompt", name, None) => Ok(Ask::Prompt { name: text(name)? }),
+        ("ref/resource", None, uri) => Ok(Ask::Resource { uri: text(uri)? }),
+        _ => Err(Refusal::ParamsInvalid),
+    }
+}
+
+/// `params.notifications`: what a listener wants to hear of.
+fn listen(member: Option<&str>, depth: u16) -> Result<Ask<'_>, Refusal> {
+    let (mut uris, mut tasks) = (None, None);
+    if let Some(member) = member {
+        members(member, depth, &["resourceSubscriptions", "taskIds"], |key, value| match key {
+            "taskIds" => tasks = Some(value),
+            _ => uris = Some(value),
+        })?;
+    }
+    Ok(Ask::Listen { uris: texts(uris, depth)?, tasks: texts(tasks, depth)? })
+}
+
+/// A member that must be an array of strings, if it is there.
+fn texts(member: Option<&str>, depth: u16) -> Result<Vec<Cow<'_, str>>, Refusal> {
+    let Some(member) = member else { return Ok(Vec::new()) };
+    let mut reader = Reader::new(member.as_bytes(), depth)?;
+    if reader.kind()? != Kind::Array {
+        return Err(Refusal::ParamsInvalid);
+    }
+    let mut all = Vec::new();
+    reader.array(|element| {
+        all.push(text(Some(element.raw()?))?);
+        Ok::<_, Refusal>(())
+    })?;
+    Ok(all)
+}
+
+/// Calls `each` for the members of an object that are `known`; refuses keys that could be taken for them.
+fn members<'a>(
+    object: &'a str,
+    depth: u16,
+    known: &[&'static str],
+    mut each: impl FnMut(&'static str, &'a str),
+) -> Result<(), Refusal> {
+    let mut reader = Reader::new(object.as_bytes(), depth)?;
+    if reader.kind()? != Kind::Object {
+        return Err(Refusal::ParamsInvalid);
+    }
+    let mut disguised = false;
+    reader.object(|key, value| {
+        let text = value.raw()?;
+        match known.iter().find(|known| **known == key) {
+            Some(known) => each(known, text),
+            None => disguised |= is_disguised(key, known),
+        }
+        Ok::<_, JsonFlaw>(())
+    })?;
+    if disguised { Err(Refusal::KeyDisguised) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,66 @@
+//! Keys that look like a known one and are not it.
+//!
+//! Some decoders match keys without regard to case (Go's `encoding/json`, CVE-2026-27896), fold `ſ` and `K`
+//! (the Kelvin sign), or stop at a NUL. A message with such a key means different things to different readers,
+//! so it is refused where keys have a meaning here.
+
+/// Whether `key` is none of `known` but could be taken for one.
+pub(super) fn is_disguised(key: &str, known: &[&str]) -> bool {
+    // Longer than any known name even after dropping what is invisible: the usual foreign key ends here.
+    if key.len() > 256 {
+        return skeleton(key).take(64).count() < 64 && known.iter().any(|name| looks_like(key, name));
+    }
+    known.iter().any(|name| key != *name && looks_like(key, name))
+}
+
+fn looks_like(key: &str, name: &str) -> bool {
+    skeleton(key).eq(skeleton(name))
+}
+
+/// The characters of `text` as a careless reader sees them: folded in case and width, without what is invisible.
+fn skeleton(text: &str) -> impl Iterator<Item = char> {
+    text.chars()
+        .filter(|char| !is_invisible(*char))
+        .map(narrow)
+        .flat_map(char::to_uppercase)
+        .flat_map(char::to_lowercase)
+}
+
+fn is_invisible(char: char) -> bool {
+    char.is_control()
+        || char.is_whitespace()
+        || matches!(char, '\u{ad}' | '\u{34f}' | '\u{61c}' | '\u{180e}' | '\u{200b}'..='\u{200f}'
+            | '\u{202a}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}')
+}
+
+/// Full-width forms as ASCII.
+fn narrow(char: char) -> char {
+    match char {
+        '\u{ff01}'..='\u{ff5e}' => u32::from(char).checked_sub(0xfee0).and_then(char::from_u32).unwrap_or(char),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sees_through_case_look_and_invisible_characters() {
+        for key in
+            ["Name", "NAME", "name\0", "name ", "\u{feff}name", "na\u{200b}me", "ｎａｍｅ", "n\u{ad}ame", "\tname"]
+        {
+            assert!(is_disguised(key, &["name", "uri"]), "{key:?}");
+        }
+        assert!(is_disguised("param\u{17f}", &["params"]), "long s");
+        assert!(is_disguised("ta\u{17f}\u{212a}Id", &["taskId"]), "Kelvin sign");
+        assert!(is_disguised(&format!("name{}", "\0".repeat(500)), &["name"]));
+    }
+
+    #[test]
+    fn leaves_other_keys_alone() {
+        for key in ["name", "names", "nam", "title", "_name", "x-name", "имя", "", "na-me", &"n".repeat(1000)] {
+            assert!(!is_disguised(key, &["name", "uri"]), "{key:?}");
+        }
+    }
+}

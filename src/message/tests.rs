@@ -1,0 +1,287 @@
+use super::agreement::Field;
+use super::*;
+
+const LEGACY: Mirror<'static> = Mirror { version: Field::Absent, method: Field::Absent, name: Field::Absent };
+
+fn ask_of(body: &str) -> Result<Ask<'_>, Refusal> {
+    recognise(&LEGACY, body.as_bytes(), 32).map(|message| message.ask).map_err(|flaw| flaw.refusal)
+}
+
+#[track_caller]
+fn refuses(body: &str, refusal: Refusal) {
+    assert_eq!(ask_of(body), Err(refusal), "{body}");
+}
+
+fn call(name: &'static str) -> Ask<'static> {
+    Ask::Tool { name: name.into(), arguments: None }
+}
+
+#[test]
+fn names_what_each_method_asks_for() {
+    let of =
+        |method: &str, params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+    let check = |method: &str, params: &str, expected: Ask<'_>| {
+        let body = of(method, params);
+        assert_eq!(ask_of(&body), Ok(expected), "{body}");
+    };
+    check("initialize", r#"{"protocolVersion":"2025-11-25"}"#, Ask::Base);
+    check("ping", "{}", Ask::Base);
+    check("server/discover", "{}", Ask::Base);
+    check("tools/list", r#"{"cursor":""}"#, Ask::List(List::Tools));
+    check("prompts/list", "{}", Ask::List(List::Prompts));
+    check("resources/list", "{}", Ask::List(List::Resources));
+    check("resources/templates/list", "{}", Ask::List(List::ResourceTemplates));
+    check(
+        "tools/call",
+        r#"{"name":"a","arguments":{"x":[1]}}"#,
+        Ask::Tool { name: "a".into(), arguments: Some(r#"{"x":[1]}"#) },
+    );
+    check("prompts/get", r#"{"name":"p"}"#, Ask::Prompt { name: "p".into() });
+    for method in ["resources/read", "resources/subscribe", "resources/unsubscribe"] {
+        check(method, r#"{"uri":"file:///x"}"#, Ask::Resource { uri: "file:///x".into() });
+    }
+    check(
+        "completion/complete",
+        r#"{"ref":{"type":"ref/prompt","name":"p"},"argument":{}}"#,
+        Ask::Prompt { name: "p".into() },
+    );
+    check(
+        "completion/complete",
+        r#"{"ref":{"type":"ref/resource","uri":"u:{v}"},"argument":{}}"#,
+        Ask::Resource { uri: "u:{v}".into() },
+    );
+    check(
+        "subscriptions/listen",
+        r#"{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a","b"]}}"#,
+        Ask::Listen { uris: vec!["a".into(), "b".into()], tasks: vec![] },
+    );
+    check(
+        "subscriptions/listen",
+        r#"{"notifications":{"taskIds":["t"]}}"#,
+        Ask::Listen { uris: vec![], tasks: vec!["t".into()] },
+    );
+    check("tasks/get", r#"{"taskId":"t"}"#, Ask::Task);
+    check("tasks/list", "{}", Ask::Task);
+    check("logging/setLevel", r#"{"level":"debug"}"#, Ask::Specified);
+    for method in
+        ["x-acme/run", "tools/call ", "TOOLS/CALL", "tools/Call", "", "sampling/createMessage", "tools/call\\u0000"]
+    {
+        check(method, "{}", Ask::Extension);
+    }
+}
+
+#[test]
+fn a_disguise_of_an_escape_changes_nothing() {
+    assert_eq!(
+        ask_of(r#"{"jsonrpc":"2.0","id":1,"m\u0065thod":"tools\/c\u0061ll","params":{"n\u0061me":"\u0061"}}"#),
+        Ok(call("a"))
+    );
+}
+
+#[test]
+fn refuses_bodies_that_are_no_single_message() {
+    refuses("", Refusal::JsonInvalid);
+    refuses("\u{feff}{}", Refusal::JsonInvalid);
+    refuses(r#"{"jsonrpc":"2.0","id":1,"method":"ping"} x"#, Refusal::JsonInvalid);
+    refuses(r#"{"jsonrpc":"2.0","id":1,"method":"ping"}{}"#, Refusal::JsonInvalid);
+    refuses("[]", Refusal::BatchRefused);
+    refuses(r#"[{"jsonrpc":"2.0","id":1,"method":"ping"}]"#, Refusal::BatchRefused);
+    refuses(r#"["2.0","tools/call",1,null]"#, Refusal::BatchRefused);
+    for body in [
+        "1",
+        "\"x\"",
+        "null",
+        "{}",
+        r#"{"id":1,"method":"ping"}"#,
+        r#"{"jsonrpc":"1.0","id":1,"method":"ping"}"#,
+        r#"{"jsonrpc":2.0,"id":1,"method":"ping"}"#,
+        r#"{"jsonrpc":"2.0","id":1}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":["ping"]}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":[1]}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":null}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","result":{},"params":{"name":"a"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","error":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{},"error":{}}"#,
+        r#"{"jsonrpc":"2.0","result":{}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"method":"notifications/initialized"}"#,
+    ] {
+        refuses(body, Refusal::MessageInvalid);
+    }
+}
+
+#[test]
+fn refuses_keys_twice_or_in_disguise() {
+    refuses(r#"{"jsonrpc":"2.0","id":1,"method":"ping","method":"tools/call"}"#, Refusal::KeyRepeated);
+    refuses(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","n\u0061me":"b"}}"#,
+        Refusal::KeyRepeated,
+    );
+    refuses(
+        r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","arguments":{"x":{"y":1,"y":2}}}}"#,
+        Refusal::KeyRepeated,
+    );
+    for key in ["Method", "METHOD", "method\\u0000", "method ", "ｍethod"] {
+        refuses(
+            &format!(r#"{{"jsonrpc":"2.0","id":1,"method":"ping","{key}":"tools/call"}}"#),
+            Refusal::KeyDisguised,
+        );
+    }
+    for key in
+        ["Name", "nAme", "name\\u0000", "Arguments", "\\u017f".repeat(0).as_str(), "ta\\u017f\\u212aId", "_Meta"]
+    {
+        if !key.is_empty() {
+            refuses(
+                &format!(r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"a","{key}":"b"}}}}"#),
+                Refusal::KeyDisguised,
+            );
+        }
+    }
+    refuses(
+        r#"{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p","Name":"q"}}}"#,
+        Refusal::KeyDisguised,
+    );
+    refuses(
+        r#"{"jsonrpc":"2.0","id":1,"method":"ping","params":{"_meta":{"IO.modelcontextprotocol/protocolVersion":"2026-07-28"}}}"#,
+        Refusal::KeyDisguised,
+    );
+    assert_eq!(
+        ask_of(
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":{"x":1},"x-y":2},"more":1}"#
+        ),
+        Ok(call("a"))
+    );
+}
+
+#[test]
+fn refuses_ids_that_are_none() {
+    for id in ["null", "1.0", "1.5", "1e3", "true", "{}", "[1]"] {
+        refuses(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#), Refusal::IdInvalid);
+    }
+    refuses(r#"{"jsonrpc":"2.0","id":"\ud800","method":"ping"}"#, Refusal::JsonInvalid);
+    refuses(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"a"}}"#, Refusal::IdMissing);
+    for id in ["0", "-1", "\"\"", "\"a\\nb\"", "9007199254740993"] {
+        let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
+        assert_eq!(recognise(&LEGACY, body.as_bytes(), 8).unwrap().id, Some(id));
+    }
+}
+
+#[test]
+fn refuses_parameters_it_cannot_judge() {
+    for (method, params) in [
+        ("tools/call", "{}"),
+        ("tools/call", r#"{"name":1}"#),
+        ("tools/call", r#"{"name":["a"]}"#),
+        ("tools/call", r#"{"name":""}"#),
+        ("tools/call", r#"{"name":null}"#),
+        ("prompts/get", r#"{"uri":"a"}"#),
+        ("resources/read", r#"{"name":"a"}"#),
+        ("resources/read", r#"{"uri":{}}"#),
+        ("completion/complete", "{}"),
+        ("completion/complete", r#"{"ref":"p"}"#),
+        ("completion/complete", r#"{"ref":{"type":"ref/prompt"}}"#),
+        ("completion/complete", r#"{"ref":{"type":"ref/tool","name":"a"}}"#),
+        ("completion/complete", r#"{"ref":{"type":"ref/prompt","name":"a","uri":"b"}}"#),
+        ("completion/complete", r#"{"ref":{"name":"a"}}"#),
+        ("subscriptions/listen", r#"{"notifications":[]}"#),
+        ("subscriptions/listen", r#"{"notifications":{"resourceSubscriptions":"a"}}"#),
+        ("subscriptions/listen", r#"{"notifications":{"resourceSubscriptions":[1]}}"#),
+        ("tools/list", r#"{"_meta":1}"#),
+        ("tools/list", r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":20260728}}"#),
+    ] {
+        refuses(
+            &format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#),
+            Refusal::ParamsInvalid,
+        );
+    }
+    refuses(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"\ud800"}}"#, Refusal::JsonInvalid);
+    refuses(r#"{"jsonrpc":"2.0","id":1,"method":"tools/call"}"#, Refusal::ParamsInvalid);
+}
+
+#[test]
+fn gives_back_the_id_of_a_message_it_refuses() {
+    let id_of = |body: &'static str| recognise(&LEGACY, body.as_bytes(), 8).unwrap_err().id;
+    assert_eq!(id_of(r#"{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{}}"#), Some("\"x\""));
+    assert_eq!(id_of(r#"{"jsonrpc":"2.0","id":7,"method":"ping","Method":"x"}"#), Some("7"));
+    assert_eq!(id_of(r#"{"jsonrpc":"2.0","id":7,"method":"ping","method":"x"}"#), None);
+    assert_eq!(id_of(r#"{"jsonrpc":"2.0","id":7,"method":"ping""#), None);
+}
+
+#[test]
+fn tells_shapes_apart() {
+    let shape = |body: &'static str| recognise(&LEGACY, body.as_bytes(), 8).map(|m| (m.shape, m.ask));
+    assert_eq!(
+        shape(r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#),
+        Ok((Shape::Notification, Ask::Base))
+    );
+    assert_eq!(
+        shape(r#"{"jsonrpc":"2.0","method":"notifications/acme"}"#),
+        Ok((Shape::Notification, Ask::Extension))
+    );
+    assert_eq!(shape(r#"{"jsonrpc":"2.0","id":1,"result":{"roots":[]}}"#), Ok((Shape::Reply, Ask::Base)));
+    assert_eq!(
+        shape(r#"{"jsonrpc":"2.0","id":"e","error":{"code":1,"message":""}}"#),
+        Ok((Shape::Reply, Ask::Base))
+    );
+}
+
+fn modern(version: &'static str, method: &'static str, name: &'static str) -> Mirror<'static> {
+    let field = |text: &'static str| if text.is_empty() { Field::Absent } else { Field::Once(text.as_bytes()) };
+    Mirror { version: field(version), method: field(method), name: field(name) }
+}
+
+const MODERN_CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}"#;
+
+#[test]
+fn headers_must_say_what_the_body_says() {
+    let judge = |mirror: Mirror<'static>| {
+        recognise(&mirror, MODERN_CALL.as_bytes(), 8).map(|message| message.era).map_err(|flaw| flaw.refusal)
+    };
+    assert_eq!(judge(modern("2026-07-28", "tools/call", "a")), Ok(Era::Modern));
+    assert_eq!(judge(modern("2026-07-28", "tools/call", "=?base64?YQ==?=")), Ok(Era::Modern));
+    for (version, method, name) in [
+        ("", "", ""),
+        ("2025-06-18", "tools/call", "a"),
+        ("2026-07-28", "", "a"),
+        ("2026-07-28", "tools/call", ""),
+        ("2026-07-28", "ping", "a"),
+        ("2026-07-28", "Tools/call", "a"),
+        ("2026-07-28", "tools/call", "b"),
+        ("2026-07-28", "tools/call", "A"),
+        ("2026-07-28", "tools/call", "a, b"),
+        ("2026-07-28", "tools/call", "=?base64?YQ?="),
+        ("2026-07-28", "tools/call", "=?BASE64?YQ==?="),
+        ("2026-07-28", "tools/call", "=?base64?!!?="),
+        ("2027-01-01", "tools/call", "a"),
+    ] {
+        assert_eq!(judge(modern(version, method, name)), Err(Refusal::HeaderMismatch), "{version} {method} {name}");
+    }
+    for at in 0..3 {
+        let mut mirror = modern("2026-07-28", "tools/call", "a");
+        *[&mut mirror.version, &mut mirror.method, &mut mirror.name][at] = Field::Repeated;
+        assert_eq!(judge(mirror), Err(Refusal::HeaderMismatch));
+    }
+}
+
+#[test]
+fn a_modern_header_needs_a_modern_body() {
+    let judge = |mirror: Mirror<'static>, body: &'static str| {
+        recognise(&mirror, body.as_bytes(), 8).map(|message| message.era).map_err(|flaw| flaw.refusal)
+    };
+    let legacy_call = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"a"}}"#;
+    assert_eq!(judge(modern("2026-07-28", "tools/call", "a"), legacy_call), Err(Refusal::MetaMissing));
+    assert_eq!(judge(modern("2025-06-18", "", ""), legacy_call), Ok(Era::Legacy));
+    assert_eq!(judge(modern("banana", "", ""), legacy_call), Ok(Era::Legacy));
+    assert_eq!(judge(modern("2025-06-18", "tools/list", ""), legacy_call), Err(Refusal::HeaderMismatch));
+    let note = r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#;
+    assert_eq!(judge(modern("2026-07-28", "", ""), note), Ok(Era::Modern));
+    let reply = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+    assert_eq!(judge(modern("2026-07-28", "", ""), reply), Err(Refusal::MessageInvalid));
+    assert_eq!(judge(modern("2025-11-25", "", ""), reply), Ok(Era::Legacy));
+}
+
+#[test]
+fn an_unknown_version_is_for_the_upstream_to_refuse() {
+    let body = MODERN_CALL.replace("2026-07-28", "2027-01-01");
+    let message = recognise(&modern("2027-01-01", "tools/call", "a"), body.as_bytes(), 8).unwrap();
+    assert_eq!(message.era, Era::Modern);
+}
