@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import tempfile
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from environment import PROGRAMS, clean_environment
@@ -12,6 +13,7 @@ from environment import PROGRAMS, clean_environment
 CELL_SECONDS = 120
 PUBLIC, CONFIDENTIAL = "get_public_info", "get_confidential_info"
 LEGACY, MODERN = "2025-11-25", "2026-07-28"
+CONNECTED = "✔ Connected"
 
 
 @dataclass
@@ -110,9 +112,9 @@ def inspector(clients, url, token):
     return seen
 
 
-def claude_code(clients, url, token):
-    """Claude Code's health check: `claude mcp add`, then `mcp list` and `mcp get`. It calls no tool."""
-    header = ["--header", f"Authorization: Bearer {token}"] if token else []
+@contextmanager
+def claude_home(clients):
+    """Claude Code with a home of its own: a function that runs `claude WORDS…` there and gives what it prints."""
     with tempfile.TemporaryDirectory() as home:
         environment = clean_environment(
             home,
@@ -122,16 +124,31 @@ def claude_code(clients, url, token):
             DISABLE_TELEMETRY="1",
         )
 
-        def ask(*words):
-            code, out, err = run([clients.claude, "mcp", *words], environment, cwd=home)
+        def claude(*words):
+            code, out, err = run([clients.claude, *words], environment, cwd=home)
             if code != 0:
-                raise RuntimeError(f"claude mcp {words[0]} ended with {code}: {out}{err}")
+                raise RuntimeError(f"claude {' '.join(words[:2])} ended with {code}: {out}{err}")
             return out + err
 
-        ask("add", "--transport", "http", "gw", url, *header)
-        listed = next((line for line in ask("list").splitlines() if line.startswith("gw:")), "")
-        got = [line.strip() for line in ask("get", "gw").splitlines()]
+        yield claude
+
+
+def claude_code(clients, url, token):
+    """Claude Code's health check: `claude mcp add`, then `mcp list` and `mcp get`. It calls no tool."""
+    header = ["--header", f"Authorization: Bearer {token}"] if token else []
+    with claude_home(clients) as claude:
+        claude("mcp", "add", "--transport", "http", "gw", url, *header)
+        listed = next((line for line in claude("mcp", "list").splitlines() if line.startswith("gw:")), "")
+        got = [line.strip() for line in claude("mcp", "get", "gw").splitlines()]
     status = next((line for line in got if line.startswith("Status:")), "")
     issue = next((line for line in got if line.startswith("Issue:")), "")
-    connected = listed.endswith("✔ Connected") and status == "Status: ✔ Connected" and not issue
+    connected = listed.endswith(CONNECTED) and status == f"Status: {CONNECTED}" and not issue
     return Seen(connected=connected, shown="\n".join((listed, status, issue)))
+
+
+def claude_pasted(clients, words):
+    """Whether Claude Code connects after a `claude mcp add …` line was pasted, and what it shows."""
+    with claude_home(clients) as claude:
+        claude(*words)
+        listed = [line for line in claude("mcp", "list").splitlines() if "/mcp (HTTP)" in line]
+    return len(listed) == 1 and listed[0].endswith(CONNECTED), "\n".join(listed)

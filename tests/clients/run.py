@@ -245,6 +245,16 @@ def check_executions(calls_log, chosen):
     return [] if ran == expected else [f"the upstream ran {dict(ran)}, not {dict(expected)}"]
 
 
+def check_pasted(clients, lines):
+    """The lines that the demo prints for Claude Code work as they are: one for each of its two tokens."""
+    wrong = [] if len(lines) == 2 else [f"the demo printed {len(lines)} `claude mcp add` lines, not 2"]
+    for words in lines:
+        connected, shown = drive.claude_pasted(clients, words)
+        if not connected:
+            wrong.append(f"did not connect: {shown}")
+    return wrong
+
+
 class Session:
     """One long session of the Python SDK."""
 
@@ -392,6 +402,7 @@ def main():
             report("the upstream ran what was allowed and nothing else", check_executions(calls_log, chosen))
             report("refusals on the wire carry their challenge", check_challenges(url, tokens))
             report("nothing ran for the refused calls on the wire", check_executions(calls_log, chosen))
+            report("the demo's own lines connect Claude Code", check_pasted(clients, servers.to_paste(demo)))
             code = demo.stop()
             report("the demo ends with 0 on SIGTERM", [] if code == 0 else [f"it ended with {code}"])
         try:

@@ -3,6 +3,7 @@
 import os
 import queue
 import re
+import shlex
 import socket
 import subprocess
 import threading
@@ -12,7 +13,9 @@ import urllib.request
 START_SECONDS = 60
 STOP_SECONDS = 40
 # One place to adapt when the wording of the programs changes.
-ENDPOINT = re.compile(r"(http://127\.0\.0\.1:\d+/mcp)\b")
+LISTENING = re.compile(r"listening on (http://127\.0\.0\.1:\d+/mcp)$")
+TO_PASTE = re.compile(r"\bclaude (mcp add --transport http .*)$")
+ENDPOINT = re.compile(r"\bclaude mcp add --transport http .*(http://127\.0\.0\.1:\d+/mcp)\b")
 ADMIN = re.compile(r"(http://127\.0\.0\.1:\d+)/(?:metrics|explain|readyz)\b")
 
 
@@ -109,7 +112,7 @@ def free_port():
 
 
 def demo(toolgate, secret, calls_log):
-    """(server, endpoint) of `toolgate demo`, ready."""
+    """(server, endpoint) of `toolgate demo`, ready. The endpoint is the one it tells users to paste."""
     argv = [toolgate, "demo", "--listen", "127.0.0.1:0", "--admin", "127.0.0.1:0", "--secret", secret]
     server = Server(argv, MCP_CALLS_LOG=str(calls_log))
     try:
@@ -121,11 +124,17 @@ def demo(toolgate, secret, calls_log):
     return server, endpoint
 
 
+def to_paste(server):
+    """The arguments of the `claude mcp add` lines that the demo has printed."""
+    found = (TO_PASTE.search(line.strip()) for line in server.output)
+    return [shlex.split(match.group(1)) for match in found if match]
+
+
 def sample_upstream(upstream_mcp, calls_log, *more):
     """(server, endpoint) of the sample server alone."""
     server = Server([upstream_mcp, "--listen", "127.0.0.1:0", *more], MCP_CALLS_LOG=str(calls_log))
     try:
-        (endpoint,) = server.printed(ENDPOINT)
+        (endpoint,) = server.printed(LISTENING)
     except BaseException:
         server.stop()
         raise
