@@ -64,7 +64,10 @@ def program(argv, url, token, **more):
         connected=True,
         shown=out + err,
         tools=line["tools"],
-        calls={tool: (line[key]["ok"], line[key]["text"]) for tool, key in ((PUBLIC, "public"), (CONFIDENTIAL, "confidential"))},
+        calls={
+            tool: (line[key]["ok"], line[key]["text"])
+            for tool, key in ((PUBLIC, "public"), (CONFIDENTIAL, "confidential"))
+        },
         protocol=line["protocol"],
         refusals=line["refusals"],
     )
@@ -93,18 +96,21 @@ def ts_v2(clients, url, token):
 def inspector(clients, url, token):
     """The MCP Inspector's command line, once to list and once for each call. It lists before it calls."""
     header = ["--header", f"Authorization: Bearer {token}"] if token else []
-    base = [clients.node, clients.inspector, "--cli", url, "--transport", "http", "--format", "json", "--stored-auth-only"]
+    base = [clients.node, clients.inspector, "--cli", url, "--transport", "http"]
+    ways = ["--format", "json", "--stored-auth-only"]
     with tempfile.TemporaryDirectory() as home:
         environment = clean_environment(home, MCP_CATALOG_PATH=f"{home}/catalog.json")
 
         def ask(*method):
-            code, out, err = run([*base, "--method", *method, *header], environment)
+            code, out, err = run([*base, "--method", *method, *ways, *header], environment)
             return code, out + err
 
         code, listed = ask("tools/list")
         if code != 0:
             return Seen(connected=False, shown=f"exit {code}: {listed}")
-        seen = Seen(connected=True, shown=listed, tools=[tool["name"] for tool in json.loads(listed)["result"]["tools"]])
+        seen = Seen(
+            connected=True, shown=listed, tools=[tool["name"] for tool in json.loads(listed)["result"]["tools"]]
+        )
         for tool in (PUBLIC, CONFIDENTIAL):
             code, answer = ask("tools/call", "--tool-name", tool)
             seen.calls[tool] = (code == 0, answer)

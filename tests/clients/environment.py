@@ -63,7 +63,9 @@ def _once(directory, made_from, make):
 
 
 def _run(*argv, **options):
-    subprocess.run([str(word) for word in argv], check=True, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS, **options)
+    subprocess.run(
+        [str(word) for word in argv], check=True, stdin=subprocess.DEVNULL, timeout=INSTALL_SECONDS, **options
+    )
 
 
 def _make_venv():

@@ -135,7 +135,11 @@ CLIENTS = {
 def differences(client, token, seen):
     """Where what a client did differs from the matrix."""
     allowed = MATRIX[token]
-    wrong = [f"shows the document of {tool}" for tool, heading in DOCUMENTS.items() if tool not in (allowed or ()) and heading in seen.shown]
+    wrong = [
+        f"shows the document of {tool}"
+        for tool, heading in DOCUMENTS.items()
+        if tool not in (allowed or ()) and heading in seen.shown
+    ]
     if allowed is None:
         words = (token == "none" and client.turned_away_without) or client.turned_away
         if seen.connected:
@@ -340,10 +344,15 @@ def check_new_tool(clients, toolgate, upstream_mcp, work):
             expect("a tool outside the policy is invisible", not session.sees(tool))
             succeeded, text = session.call(tool)
             expect(f"a tool outside the policy is unknown: {text}", not succeeded and f"Unknown tool: {tool}" in text)
-            expect("a tool outside the policy is not run", not calls_log.exists() or f"tool {tool}" not in calls_log.read_text())
+            expect(
+                "a tool outside the policy is not run",
+                not calls_log.exists() or f"tool {tool}" not in calls_log.read_text(),
+            )
 
             replace_policy(policy, within)
-            gateway.until(lambda: session.sees(tool), "the new policy shows the tool in the open session", RELOAD_SECONDS)
+            gateway.until(
+                lambda: session.sees(tool), "the new policy shows the tool in the open session", RELOAD_SECONDS
+            )
             succeeded, text = session.call(tool)
             expect(f"the tool can be called now: {text}", succeeded)
             expect("the tool ran once", calls_log.read_text().splitlines().count(f"tool {tool}") == 1)
@@ -352,6 +361,7 @@ def check_new_tool(clients, toolgate, upstream_mcp, work):
             gateway.until(lambda: not session.sees(tool), "the old policy hides the tool again", RELOAD_SECONDS)
             succeeded, _ = session.call(tool)
             expect("the tool can no longer be called", not succeeded)
+        expect("the gateway ends with 0 on SIGTERM", gateway.stop() == 0)
     expect("the tool ran once in all", calls_log.read_text().splitlines().count(f"tool {tool}") == 1)
     return wrong
 

@@ -60,7 +60,7 @@ class Server:
             except queue.Empty:
                 line = None
             if line is None:
-                missing = [pattern.pattern for pattern, match in zip(patterns, found) if match is None]
+                missing = [pattern.pattern for pattern, match in zip(patterns, found, strict=True) if match is None]
                 self.fail(f"never printed {missing}")
             for at, pattern in enumerate(patterns):
                 if found[at] is None and (match := pattern.search(line)):
@@ -89,7 +89,7 @@ class Server:
             self._process.kill()
             self._process.wait()
             self.fail(f"did not end within {STOP_SECONDS} s of SIGTERM")
-        self._reader.join()
+        self._reader.join(STOP_SECONDS)
         return self._process.returncode
 
     def fail(self, why):
