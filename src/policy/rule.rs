@@ -1,0 +1,165 @@
+//! One rule: what it is about, and what it asks for.
+
+use super::document::{Entry, Value};
+use super::fields::{Fields, is_true, text_of, words};
+use super::flaw::{Findings, Quoted};
+use super::scope::{Grants, ScopeId, ScopeTable};
+use super::suggest::nearest;
+use super::{Kind, OnDeny};
+
+/// A rule, ready to run.
+#[derive(Debug)]
+pub(super) struct Rule {
+    pub(super) kind: Kind,
+    /// Section and name, as in `tools.echo`.
+    pub(super) label: Box<str>,
+    pub(super) line: usize,
+    pub(super) effect: Effect,
+    pub(super) on_deny: OnDeny,
+}
+
+/// What a rule does with a caller.
+#[derive(Debug)]
+pub(super) enum Effect {
+    /// Refuses everyone.
+    Deny,
+    /// Lets in who holds all of `all`, and all of one alternative of `any` where there are any.
+    Allow { all: Box<[ScopeId]>, any: Box<[Box<[ScopeId]>]> },
+}
+
+impl Rule {
+    /// The name or pattern the rule is about.
+    pub(super) fn pattern(&self) -> &str {
+        let section = self.kind.section().len().saturating_add(1);
+        self.label.split_at_checked(section).map_or("", |(_, pattern)| pattern)
+    }
+
+    pub(super) const fn is_deny(&self) -> bool {
+        matches!(self.effect, Effect::Deny)
+    }
+
+    /// Whether the rule lets in a caller with these grants.
+    pub(super) fn admits(&self, scopes: &ScopeTable, grants: &Grants) -> bool {
+        let holds_all = |ids: &[ScopeId]| ids.iter().all(|id| scopes.is_granted(grants, *id));
+        match &self.effect {
+            Effect::Deny => false,
+            Effect::Allow { all, any } => {
+                holds_all(all) && (any.is_empty() || any.iter().any(|ids| holds_all(ids)))
+            }
+        }
+    }
+
+    /// All scopes a caller with these grants should come back with: `all`, and of the alternatives the one that
+    /// lacks the fewest, the first of those that lack equally few. In the rule's order, each once.
+    pub(super) fn needs<'s>(&self, scopes: &'s ScopeTable, grants: &Grants) -> Vec<&'s str> {
+        let Effect::Allow { all, any } = &self.effect else { return Vec::new() };
+        let missing = |ids: &[ScopeId]| ids.iter().filter(|id| !scopes.is_granted(grants, **id)).count();
+        let cheapest = any.iter().min_by_key(|ids| missing(ids));
+        let mut needs: Vec<ScopeId> = Vec::new();
+        for id in all.iter().chain(cheapest.into_iter().flatten()) {
+            if !needs.contains(id) {
+                needs.push(*id);
+            }
+        }
+        needs.into_iter().map(|id| scopes.name(id)).collect()
+    }
+}
+
+/// What a rule says, apart from what it is about.
+pub(super) type Body = (Effect, OnDeny);
+
+/// Reads what stands under the name of a rule; `None` where a flaw says why it cannot be used.
+pub(super) fn read_body(entry: &Entry, scopes: &mut ScopeTable, findings: &mut Findings) -> Option<Body> {
+    let before = findings.count();
+    let fields = Fields::of(entry, "rule", &["scopes", "any_of", "deny", "on_deny"], findings)?;
+    let on_deny = fields.value("on_deny").map(|field| (field, read_on_deny(field, findings)));
+    let effect = read_effect(entry, &fields, scopes, findings);
+    let on_deny = match (&effect, on_deny) {
+        (Effect::Allow { .. }, None) => OnDeny::Challenge,
+        // No scope cures a refusal by `deny`.
+        (Effect::Deny, None) => OnDeny::Hide,
+        (Effect::Deny, Some((field, Some(OnDeny::Challenge)))) => {
+            let message = "`on_deny: challenge` cannot go with `deny`: no scope would help the caller";
+            findings.add_with_hint(field.value_place(), message, "write `hide` (the default here) or `explain`");
+            OnDeny::Hide
+        }
+        (_, Some((_, on_deny))) => on_deny.unwrap_or(OnDeny::Hide),
+    };
+    (findings.count() == before).then_some((effect, on_deny))
+}
+
+fn read_effect(entry: &Entry, fields: &Fields<'_>, scopes: &mut ScopeTable, findings: &mut Findings) -> Effect {
+    let (all, any, deny) = (fields.value("scopes"), fields.value("any_of"), fields.value("deny"));
+    let asked = all.is_some() || any.is_some();
+    if let Some(deny) = deny {
+        is_true(deny, findings);
+        if asked {
+            let message = "`deny` cannot go with `scopes` or `any_of`";
+            findings.add_with_hint(deny.place, message, "a rule either refuses everyone or says whom it lets in");
+        }
+    } else if !asked {
+        let hint = "`scopes: []` lets every authenticated caller in, `deny: true` refuses everyone";
+        findings.add_with_hint(entry.place, "the rule has neither `scopes` nor `any_of` nor `deny`", hint);
+    }
+    let ids = |list: Vec<(ScopeId, _)>| list.into_iter().map(|(id, _)| id).collect();
+    let all = all.map_or_else(Vec::new, |field| scopes.read_list(field, "scopes", findings));
+    let any = any.map_or_else(Vec::new, |field| read_alternatives(field, scopes, findings));
+    match deny {
+        Some(_) => Effect::Deny,
+        None => Effect::Allow { all: ids(all), any: any.into_iter().map(ids).collect() },
+    }
+}
+
+type Alternative = Vec<(ScopeId, super::flaw::Place)>;
+
+fn read_alternatives(field: &Entry, scopes: &mut ScopeTable, findings: &mut Findings) -> Vec<Alternative> {
+    const HINT: &str = "write `any_of: [[a:scope], [b:scope, c:scope]]`";
+    let items = match &field.node.value {
+        Value::List(items) => items,
+        Value::Broken => return Vec::new(),
+        Value::Scalar { .. } | Value::Map(_) => {
+            let message = format!("`any_of` must be a list of lists of scopes, not {}", field.node.shape());
+            findings.add_with_hint(field.value_place(), message, HINT);
+            return Vec::new();
+        }
+    };
+    if items.is_empty() {
+        let hint = "name at least one alternative; `deny: true` refuses everyone";
+        findings.add_with_hint(field.node.place, "`any_of` without alternatives can never be met", hint);
+    }
+    let mut alternatives = Vec::with_capacity(items.len());
+    for item in items {
+        match &item.value {
+            Value::List(names) if names.is_empty() => {
+                let hint = "remove it; `scopes: []` without `any_of` lets every authenticated caller in";
+                findings.add_with_hint(item.place, "an empty alternative is always met", hint);
+            }
+            Value::List(names) => alternatives.push(scopes.read_items(names, findings)),
+            Value::Broken => {}
+            Value::Scalar { .. } | Value::Map(_) => {
+                let message = format!("an alternative must be a list of scopes, not {}", item.shape());
+                findings.add_with_hint(item.place, message, HINT);
+            }
+        }
+    }
+    alternatives
+}
+
+fn read_on_deny(field: &Entry, findings: &mut Findings) -> Option<OnDeny> {
+    const WORDS: [&str; 3] = ["challenge", "explain", "hide"];
+    if field.node.is_absent() {
+        findings.add_with_hint(field.place, "`on_deny` has no value", format!("it can be {}", words(&WORDS)));
+        return None;
+    }
+    match text_of(&field.node, "`on_deny`", findings)? {
+        "challenge" => Some(OnDeny::Challenge),
+        "explain" => Some(OnDeny::Explain),
+        "hide" => Some(OnDeny::Hide),
+        other => {
+            let hint = nearest(other, &WORDS)
+                .map_or_else(|| format!("it can be {}", words(&WORDS)), |word| format!("did you mean `{word}`?"));
+            findings.add_with_hint(field.node.place, format!("`on_deny` cannot be {}", Quoted(other)), hint);
+            None
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The rules of one kind: finding the one that decides, and refusing those that contradict each other.
+
+use std::collections::HashMap;
+
+use super::flaw::{Findings, Place, Quoted};
+use super::pattern::{Pattern, Step, are_apart, covers, intersects};
+use super::rule::Rule;
+
+/// The number of a rule within one policy.
+pub(super) type RuleId = usize;
+
+/// The rules of one kind, by what they are about.
+#[derive(Debug, Default)]
+pub(super) struct RuleTable {
+    exact: HashMap<Box<str>, RuleId>,
+    /// Patterns of rules that refuse, the most specific first.
+    denied: Vec<(Pattern, RuleId)>,
+    /// Patterns of the other rules, the most specific first. No two that are equally specific match one name.
+    allowed: Vec<(Pattern, RuleId)>,
+}
+
+/// The most patterns of one kind.
+pub(super) const MOST_PATTERNS: usize = 2_000;
+
+/// The most steps spent on comparing the patterns of one kind.
+const MOST_STEPS: usize = 50_000_000;
+
+impl RuleTable {
+    pub(super) fn insert_exact(&mut self, name: &str, id: RuleId) {
+        self.exact.insert(name.into(), id);
+    }
+
+    pub(super) fn insert_pattern(&mut self, pattern: Pattern, id: RuleId, is_deny: bool) {
+        if is_deny { &mut self.denied } else { &mut self.allowed }.push((pattern, id));
+    }
+
+    /// Puts the most specific patterns first. To be called once, after the last insertion.
+    pub(super) fn sort(&mut self) {
+        self.denied.sort_by_key(|(pattern, _)| pattern.specificity());
+        self.allowed.sort_by_key(|(pattern, _)| pattern.specificity());
+    }
+
+    /// The rule that decides about `name`: a rule that refuses before all others, then the most specific.
+    pub(super) fn rule_for<'r>(&self, name: &str, rules: &'r [Rule]) -> Option<&'r Rule> {
+        let first =
+            |list: &[(Pattern, RuleId)]| list.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, id)| *id);
+        let exact = self.exact.get(name).and_then(|id| rules.get(*id));
+        if let Some(rule) = exact.filter(|rule| rule.is_deny()) {
+            return Some(rule);
+        }
+        if let Some(id) = first(&self.denied) {
+            return rules.get(id);
+        }
+        exact.or_else(|| first(&self.allowed).and_then(|id| rules.get(id)))
+    }
+}
+
+/// A rule that is being compiled.
+#[derive(Debug)]
+pub(super) struct Draft<'n> {
+    pub(super) name: &'n str,
+    pub(super) place: Place,
+    /// `None` for an exact name.
+    pub(super) pattern: Option<Pattern>,
+    /// Whether the rule refuses; `None` when its body has flaws.
+    pub(super) is_deny: Option<bool>,
+}
+
+/// Finds the rules of one kind that can never apply, and the patterns of which neither is the more specific.
+pub(super) fn refuse_conflicts(drafts: &[Draft<'_>], findings: &mut Findings) {
+    let mut patterns: Vec<(&Draft<'_>, &Pattern, Box<[Step]>)> = Vec::new();
+    for draft in drafts {
+        let Some(pattern) = &draft.pattern else { continue };
+        if patterns.len() == MOST_PATTERNS {
+            let hint = "names without wildcards are not counted";
+            findings.add_with_hint(draft.place, format!("more than {MOST_PATTERNS} patterns in one section"), hint);
+            return;
+        }
+        patterns.push((draft, pattern, pattern.steps()));
+    }
+    refuse_covered(drafts, &patterns, findings);
+    patterns.sort_by_key(|(_, pattern, _)| pattern.specificity());
+    let mut effort = Effort(MOST_STEPS);
+    let equal = patterns.chunk_by(|(_, one, _), (_, two, _)| one.specificity() == two.specificity());
+    for group in equal {
+        for (at, (draft, _, steps)) in group.iter().enumerate() {
+            let earlier = group.iter().take(at);
+            let rival =
+                earlier.into_iter().find(|(_, _, other)| effort.may_meet(steps, other) && intersects(steps, other));
+            if let Some((rival, ..)) = rival {
+                refuse_pair(draft, rival, findings);
+            }
+        }
+    }
+    effort.refuse_excess(drafts, findings);
+}
+
+fn refuse_pair(draft: &Draft<'_>, rival: &Draft<'_>, findings: &mut Findings) {
+    let (name, other, line) = (Quoted(draft.name), Quoted(rival.name), rival.place.line);
+    let message =
+        format!("{name} and {other} (line {line}) match some of the same names, and neither is more specific");
+    findings.add_with_hint(
+        draft.place,
+        message,
+        "name things exactly, or give one pattern more literal characters",
+    );
+}
+
+/// Refuses the rules all of whose names are refused by the pattern of a `deny` rule.
+fn refuse_covered(drafts: &[Draft<'_>], patterns: &[(&Draft<'_>, &Pattern, Box<[Step]>)], findings: &mut Findings) {
+    let mut effort = Effort(MOST_STEPS);
+    let denied: Vec<_> = patterns.iter().filter(|(draft, ..)| draft.is_deny == Some(true)).collect();
+    let allowed = |draft: &Draft<'_>| draft.is_deny == Some(false);
+    for draft in drafts.iter().filter(|draft| draft.pattern.is_none() && allowed(draft)) {
+        if let Some((deny, ..)) = denied.iter().find(|(_, pattern, _)| pattern.matches(draft.name)) {
+            refuse_impossible(draft, deny, findings);
+        }
+    }
+    for (draft, _, steps) in patterns.iter().filter(|(draft, ..)| allowed(draft)) {
+        let deny = denied.iter().find(|(_, _, outer)| effort.may_meet(steps, outer) && covers(outer, steps));
+        if let Some((deny, ..)) = deny {
+            refuse_impossible(draft, deny, findings);
+        }
+    }
+    effort.refuse_excess(drafts, findings);
+}
+
+fn refuse_impossible(draft: &Draft<'_>, deny: &Draft<'_>, findings: &mut Findings) {
+    let (name, other, line) = (Quoted(draft.name), Quoted(deny.name), deny.place.line);
+    let message = format!("impossible rule: {other} (line {line}) denies all that {name} matches, and `deny` wins");
+    findings.add_with_hint(draft.place, message, "remove this rule, or make the denied pattern narrower");
+}
+
+/// What comparing may still cost.
+struct Effort(usize);
+
+impl Effort {
+    /// Whether the pair must be compared step by step. Says no when the effort is used up, which is a flaw itself.
+    fn may_meet(&mut self, one: &[Step], two: &[Step]) -> bool {
+        if self.0 == 0 || are_apart(one, two) {
+            return false;
+        }
+        self.0 = self.0.saturating_sub(one.len().saturating_add(1).saturating_mul(two.len().saturating_add(1)));
+        true
+    }
+
+    fn refuse_excess(&self, drafts: &[Draft<'_>], findings: &mut Findings) {
+        if self.0 == 0 {
+            let place =
+                drafts.iter().find(|draft| draft.pattern.is_some()).map_or(Place::START, |draft| draft.place);
+            let hint = "use fewer or shorter patterns in this section";
+            findings.add_with_hint(place, "the patterns are too many and too alike to be compared", hint);
+        }
+    }
+}
