@@ -8,6 +8,7 @@ pub mod content;
 mod disguise;
 mod envelope;
 pub mod lists;
+pub mod reply;
 pub mod sse;
 
 use std::borrow::Cow;
