@@ -3,10 +3,16 @@
 //! The crate is two halves. **The judge** is pure: values in, values out; no Pingora, tokio, clock, files,
 //! environment or logging below it (`cargo test --no-default-features` builds it alone). **The shell** (feature
 //! `gateway`) is thin: it reads requests, asks the judge, forwards the judged bytes and filters the answers.
+//!
+//! In the order in which a request meets them: [`token`] (who calls), [`message`] on [`json`] (what the body
+//! says), [`session`] (whose session it is), [`policy`] and [`judge`] (may he have it), [`refusal`] (what he is
+//! told if not).
 
 pub mod caller;
-pub mod refusal;
 pub mod json;
+pub mod judge;
 pub mod message;
 pub mod policy;
+pub mod refusal;
+pub mod session;
 pub mod token;
