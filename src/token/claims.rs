@@ -104,9 +104,10 @@ impl Claims {
     fn scopes(&self, paths: &[Box<str>]) -> Result<Scopes, Refusal> {
         let mut names = Vec::new();
         for value in paths.iter().filter_map(|path| find(&self.0, path)) {
-            match value {
-                Json::String(text) => names.extend(text.split(' ')),
-                other => names.extend(other.as_strings().ok_or(Refusal::TokenClaimsInvalid)?),
+            if let Some(text) = value.as_str() {
+                names.extend(text.split(' '));
+            } else {
+                names.extend(value.as_strings().ok_or(Refusal::TokenClaimsInvalid)?);
             }
         }
         Ok(Scopes::from_names(names))

@@ -32,7 +32,7 @@ pub(super) struct Key {
 }
 
 pub(super) enum Verifier {
-    Secret(hmac::Key),
+    Secret(Box<hmac::Key>),
     Public(ParsedPublicKey),
 }
 
@@ -92,7 +92,8 @@ impl Key {
             (Algorithm::HS384, hmac::HMAC_SHA384),
             (Algorithm::HS512, hmac::HMAC_SHA512),
         ];
-        let verifiers = verifiers.map(|(name, hash)| (name, Verifier::Secret(hmac::Key::new(hash, secret))));
+        let verifiers =
+            verifiers.map(|(name, hash)| (name, Verifier::Secret(Box::new(hmac::Key::new(hash, secret)))));
         Self { kid: None, verifiers: verifiers.into() }
     }
 

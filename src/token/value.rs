@@ -19,7 +19,7 @@ pub(super) enum Json {
     /// The number as it was written, so that nothing is rounded before it is judged.
     Number(Box<str>),
     String(Box<str>),
-    Array(Box<[Json]>),
+    Array(Box<[Self]>),
     Object(Object),
 }
 
@@ -69,7 +69,7 @@ fn members(reader: &mut Reader<'_>) -> Result<Object, JsonFlaw> {
     let mut object = Object::new();
     reader.object(|key, reader| {
         let value = value(reader)?;
-        // INVARIANT: the reader refuses repeated keys at the end of an object; nothing is replaced until then.
+        // The reader refuses repeats as well; here they could not even replace each other.
         object.insert(Box::from(key), value).map_or(Ok(()), |_| Err(JsonFlaw::KeyRepeated))
     })?;
     Ok(object)
