@@ -3,8 +3,8 @@
 use super::document::{self, Entry, Node, Value};
 use super::fields::Fields;
 use super::flaw::{Findings, Flaws, Place, Quoted};
-use super::pattern::{MOST_RUNS, Pattern, PatternFault, Syntax, intersects};
-use super::rule::{Rule, read_body};
+use super::pattern::{MOST_RUNS, Pattern, PatternFault, Step, Syntax, intersects};
+use super::rule::{Effect, Rule, read_body};
 use super::selftest;
 use super::table::{Draft, RuleTable, refuse_conflicts};
 use super::{Kind, LONGEST_NAME, LONGEST_URI, Policy};
@@ -111,7 +111,7 @@ fn read_rules(kind: Kind, section: &[Entry], policy: &mut Policy, findings: &mut
         let pattern = read_name(kind, entry, findings);
         let body = read_body(entry, &mut policy.scopes, findings);
         let Some(pattern) = pattern else { continue };
-        let is_deny = body.as_ref().map(|(effect, _)| matches!(effect, super::rule::Effect::Deny));
+        let is_deny = body.as_ref().map(|(effect, _)| matches!(effect, Effect::Deny));
         if let Some((effect, on_deny)) = body {
             let id = policy.rules.len();
             match pattern.clone() {
@@ -206,9 +206,9 @@ fn method_is_free(name: &str, pattern: Option<&Pattern>, place: Place, findings:
     false
 }
 
-fn steps_of(name: &str) -> Box<[super::pattern::Step]> {
+fn steps_of(name: &str) -> Box<[Step]> {
     match Pattern::parse(name, Syntax::Name) {
         Ok(Some(pattern)) => pattern.steps(),
-        Ok(None) | Err(_) => name.chars().map(super::pattern::Step::Exactly).collect(),
+        Ok(None) | Err(_) => name.chars().map(Step::Exactly).collect(),
     }
 }

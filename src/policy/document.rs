@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 
-use serde_saphyr::granit_parser::{Event, Marker, Parser, ScalarStyle, ScanError, Span, options};
+use serde_saphyr::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle, ScanError, Span, options};
 
 use super::flaw::{Findings, Place, Quoted};
 
@@ -146,7 +146,10 @@ impl Tree<'_> {
             Event::Scalar(text, style, _, tag) => {
                 self.refuse_tag(tag.is_some(), span);
                 let plain = style == ScalarStyle::Plain;
-                self.put(Node { place: here, value: Value::Scalar { text: text.into(), plain } });
+                // The parser writes `~` for a value that is not there.
+                let is_absent = plain && span.start.index() == span.end.index();
+                let text = if is_absent { Box::default() } else { text.into() };
+                self.put(Node { place: here, value: Value::Scalar { text, plain } });
             }
             Event::SequenceStart(_, _, tag) => {
                 self.refuse_tag(tag.is_some(), span);
@@ -207,11 +210,16 @@ impl Tree<'_> {
 
     fn refuse_syntax(&mut self, text: &str, error: &ScanError) {
         let here = place(error.marker());
-        if let Some(tab) = indenting_tab(text, here.line) {
+        // JSON may be indented with tabs.
+        let tab = if text.trim_start().starts_with('{') { None } else { indenting_tab(text, here.line) };
+        if let Some(tab) = tab {
             self.findings.add_with_hint(tab, "a tab indents this line", "YAML is indented with spaces");
-            return;
+        } else if *error.kind() == ErrorKind::RecursionLimitExceeded {
+            self.findings.add(here, format!("nested more than {DEEPEST} levels deep"));
+        } else {
+            let reason: String = error.kind().to_string().chars().filter(|c| !c.is_control()).collect();
+            self.findings.add(here, format!("not readable as YAML: {reason}"));
         }
-        self.findings.add(here, format!("not readable as YAML: {}", error.kind()));
     }
 }
 

@@ -89,8 +89,8 @@ pub(super) fn text_of<'n>(node: &'n Node, what: &str, findings: &mut Findings) -
 
 /// Whether a YAML 1.1 or 1.2 reader may take unquoted `text` for a number, a boolean or null.
 fn reads_as_another_type(text: &str) -> bool {
-    const WORDS: [&str; 15] =
-        ["", "~", "null", "true", "false", "yes", "no", "on", "off", "y", "n", ".nan", ".inf", "-.inf", "+.inf"];
+    const WORDS: [&str; 13] =
+        ["", "~", "null", "true", "false", "yes", "no", "on", "off", ".nan", ".inf", "-.inf", "+.inf"];
     let lower = text.to_ascii_lowercase();
     let digits = lower.trim_start_matches(['+', '-']);
     let number = digits.trim_start_matches('.').starts_with(|c: char| c.is_ascii_digit())

@@ -90,6 +90,9 @@ impl Pattern {
     /// Leftmost first: each piece of text is taken where it first occurs, and only the last `*` and the last `**`
     /// are ever widened. Widening an earlier one could only skip what the later one may skip as well.
     pub(super) fn matches(&self, name: &str) -> bool {
+        if matches!(self.parts.last(), Some(Part::Text(ending)) if !name.ends_with(&**ending)) {
+            return false;
+        }
         let name = name.as_bytes();
         let (mut part, mut at) = (0_usize, 0_usize);
         let (mut near, mut far) = (None, None);

@@ -2,8 +2,8 @@
 
 use super::document::{Entry, Value};
 use super::fields::{Fields, is_true, text_of, words};
-use super::flaw::{Findings, Quoted};
-use super::scope::{Grants, ScopeId, ScopeTable};
+use super::flaw::{Findings, Place, Quoted};
+use super::scope::{Grants, LONGEST_LIST, ScopeId, ScopeTable};
 use super::suggest::nearest;
 use super::{Kind, OnDeny};
 
@@ -110,7 +110,7 @@ fn read_effect(entry: &Entry, fields: &Fields<'_>, scopes: &mut ScopeTable, find
     }
 }
 
-type Alternative = Vec<(ScopeId, super::flaw::Place)>;
+type Alternative = Vec<(ScopeId, Place)>;
 
 fn read_alternatives(field: &Entry, scopes: &mut ScopeTable, findings: &mut Findings) -> Vec<Alternative> {
     const HINT: &str = "write `any_of: [[a:scope], [b:scope, c:scope]]`";
@@ -126,6 +126,10 @@ fn read_alternatives(field: &Entry, scopes: &mut ScopeTable, findings: &mut Find
     if items.is_empty() {
         let hint = "name at least one alternative; `deny: true` refuses everyone";
         findings.add_with_hint(field.node.place, "`any_of` without alternatives can never be met", hint);
+    }
+    if let Some(excess) = items.get(LONGEST_LIST) {
+        findings.add(excess.place, format!("more than {LONGEST_LIST} alternatives"));
+        return Vec::new();
     }
     let mut alternatives = Vec::with_capacity(items.len());
     for item in items {

@@ -1,6 +1,6 @@
 //! Scopes: their names as small numbers, the hierarchy, and what a caller is granted.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::Arc;
 
@@ -11,6 +11,9 @@ use crate::caller::Scopes;
 
 /// The number of a scope within one policy.
 pub(super) type ScopeId = usize;
+
+/// The most scopes in one list: what is needed must fit into one challenge.
+pub(super) const LONGEST_LIST: usize = 256;
 
 /// The scopes a policy names, and which of them imply which.
 #[derive(Debug, Default)]
@@ -135,9 +138,14 @@ impl ScopeTable {
         }
     }
 
+    /// Reads the items of such a list.
     pub(super) fn read_items(&mut self, items: &[Node], findings: &mut Findings) -> Vec<(ScopeId, Place)> {
+        if let Some(excess) = items.get(LONGEST_LIST) {
+            findings.add(excess.place, format!("more than {LONGEST_LIST} scopes in one list"));
+            return Vec::new();
+        }
         let mut list: Vec<(ScopeId, Place)> = Vec::with_capacity(items.len());
-        let mut seen = std::collections::HashSet::with_capacity(items.len());
+        let mut seen = HashSet::with_capacity(items.len());
         for item in items {
             let Some(name) = text_of(item, "a scope", findings) else { continue };
             if !check_token(name, item.place, findings) {

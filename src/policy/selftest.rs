@@ -73,7 +73,8 @@ pub(super) fn read(section: &Entry, findings: &mut Findings) -> Vec<SelfTest> {
 
 fn read_test(item: &Node, findings: &mut Findings) -> Option<SelfTest> {
     const KEYS: [&str; 7] = ["name", "token", "tools", "prompts", "resources", "call", "expect"];
-    let entries = entries_of(item, item.place, "test", findings)?;
+    let before = findings.count();
+    let entries = entries_of(item, item.place, "a test", findings)?;
     let fields = Fields::of_entries(entries, "test", &KEYS, findings);
     let name = required(&fields, "name", item.place, findings);
     let name = name.and_then(|entry| text_of(&entry.node, "the name of a test", findings)).unwrap_or_default();
@@ -96,7 +97,7 @@ fn read_test(item: &Node, findings: &mut Findings) -> Option<SelfTest> {
             );
         }
         (None, Some(_)) => findings.add(item.place, "`expect` without `call`"),
-        (None, None) if claims.is_empty() => {
+        (None, None) if claims.is_empty() && findings.count() == before => {
             let hint = "write `call` and `expect`, or `tools: {visible: […], hidden: […]}`";
             findings.add_with_hint(item.place, "the test claims nothing", hint);
         }
