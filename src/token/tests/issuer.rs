@@ -156,6 +156,16 @@ fn a_secret_ignores_the_kid() {
 }
 
 #[test]
+fn a_kid_means_a_key_of_that_name_and_no_key_without() {
+    let issuer = Issuer { keys: key_set(&[P256.jwk(r#""use":"sig""#)]), ..Issuer::new(A, [HERE.into()]) };
+    let issuers = Issuers::new(vec![issuer]).unwrap();
+    let verified = |header: &str| verify_at(&with_header(header), &issuers, NOW).map(drop);
+    assert_eq!(verified(r#"{"alg":"ES256"}"#), Ok(()));
+    assert_eq!(verified(r#"{"alg":"ES256","kid":"p256"}"#), Err(Refusal::TokenKeyUnknown));
+    assert_eq!(verified(r#"{"alg":"ES256","kid":""}"#), Err(Refusal::TokenKeyUnknown));
+}
+
+#[test]
 fn without_a_kid_a_few_keys_that_fit_are_tried() {
     let signers: Vec<Signer> = (0..5).map(|_| Signer::p256()).collect();
     let check = |number: usize, signer: &Signer, header: &str| {

@@ -85,6 +85,18 @@ impl Signer {
     }
 }
 
+/// Octets that would make a good key if only their length were looked at late.
+#[test]
+fn coordinates_have_their_full_length_each() {
+    let Signer::P256(pair) = &*P256 else { panic!("not P-256") };
+    let (x, y) = pair.public_key().as_ref()[1..].split_at(31);
+    let shifted = format!(r#"{{"kty":"EC","crv":"P-256","x":"{}","y":"{}"}}"#, encode(x), encode(y));
+    let Signer::Ed25519(pair) = &*ED25519 else { panic!("not Ed25519") };
+    let spki = [b"\x30\x2a\x30\x05\x06\x03\x2b\x65\x70\x03\x21\x00", pair.public_key().as_ref()].concat();
+    let wrapped = format!(r#"{{"kty":"OKP","crv":"Ed25519","x":"{}"}}"#, encode(&spki));
+    check(&[shifted, wrapped], &[(0, SkipReason::Malformed), (1, SkipReason::Malformed)]);
+}
+
 #[test]
 fn an_rsa_key_has_2048_to_8192_bits_and_a_plain_exponent() {
     let odd = |bytes: usize, first: u8| [&vec![first; 1][..], &vec![0xff; bytes - 1]].concat();
@@ -167,6 +179,12 @@ fn refuses_sets_that_are_empty_or_too_large() {
     };
     assert!(KeySet::from_jwks(&padded(1024 * 1024)).is_ok());
     assert_eq!(KeySet::from_jwks(&padded(1024 * 1024 + 1)).err(), Some(KeySetError::TooLarge));
+}
+
+#[test]
+fn key_sets_can_be_shared_by_threads() {
+    fn is_shared<T: Send + Sync>() {}
+    is_shared::<Issuers>();
 }
 
 #[test]
