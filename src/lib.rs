@@ -16,3 +16,6 @@ pub mod policy;
 pub mod refusal;
 pub mod session;
 pub mod token;
+
+#[cfg(feature = "gateway")]
+pub mod settings;

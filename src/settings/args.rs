@@ -1,0 +1,188 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+use clap_complete::Shell;
+
+use super::given::Flags;
+use super::keys::KEYS;
+
+/// An authorization gateway for MCP servers: verifies who calls, decides by policy, forwards the bytes it judged.
+#[derive(Debug, Parser)]
+#[command(name = "toolgate", version, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub task: Task,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  toolgate demo
+  toolgate serve --upstream http://127.0.0.1:9000/mcp --policy policy.yaml \\
+      --issuer https://idp.example.com --jwks-file jwks.json --public-url https://mcp.example.com/mcp
+  toolgate policy check policy.yaml
+  toolgate token --sub alice --scope public:read
+
+Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration or policy.";
+
+const SERVE_EXAMPLES: &str = "\
+A flag beats its environment variable, and that beats the key of the same name in the file.
+
+Examples:
+  toolgate serve --config toolgate.yaml
+  toolgate serve --upstream unix:/run/mcp/server.sock#/mcp --policy policy.yaml \\
+      --issuer prototype --secret-file secret --audience https://mcp.example.com/mcp
+  TOOLGATE_LIMITS_BODY=1MiB toolgate serve --config toolgate.yaml";
+
+/// What toolgate can do.
+#[derive(Debug, Subcommand)]
+pub enum Task {
+    /// Show it working: gateway, sample server and development keys in one process
+    Demo(DemoArgs),
+    /// Run the gateway
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    /// Mint a development token
+    #[command(
+        after_help = "Example:\n  toolgate token --sub alice --scope \"public:read confidential:read\" --exp-hours 1"
+    )]
+    Token(TokenArgs),
+    /// Work on policies
+    #[command(subcommand)]
+    Policy(PolicyTask),
+    /// Exit with 0 when the gateway is ready
+    #[command(after_help = "Example:\n  toolgate healthcheck --admin http://127.0.0.1:9090")]
+    Healthcheck(HealthcheckArgs),
+    /// Print the completions of a shell
+    #[command(after_help = "Example:\n  toolgate completions bash > /etc/bash_completion.d/toolgate")]
+    Completions {
+        /// The shell
+        shell: Shell,
+    },
+    /// Print the manual page
+    #[command(after_help = "Example:\n  toolgate man | man -l -")]
+    Man,
+}
+
+/// What can be done with policies.
+#[derive(Debug, Subcommand)]
+pub enum PolicyTask {
+    /// Name every flaw of a policy, with its place
+    #[command(after_help = "Example:\n  toolgate policy check policy.yaml")]
+    Check {
+        /// The policy
+        file: PathBuf,
+        /// Print the flaws as JSON to standard output
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// The flags of `demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// Where to listen
+    #[arg(long, value_name = "ADDRESS", env = "TOOLGATE_LISTEN", default_value = "127.0.0.1:8080")]
+    pub listen: std::net::SocketAddr,
+    /// Where /metrics, /livez and /readyz are
+    #[arg(long, value_name = "ADDRESS", env = "TOOLGATE_ADMIN", default_value = "127.0.0.1:9090")]
+    pub admin: std::net::SocketAddr,
+    /// The key tokens are signed with [default: a random one]
+    #[arg(long, value_name = "TEXT", env = "TOOLGATE_SECRET", hide_env_values = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub secret: Option<String>,
+    /// The policy [default: the built-in sample]
+    #[arg(long, value_name = "FILE", env = "TOOLGATE_POLICY")]
+    pub policy: Option<PathBuf>,
+    /// What the sample server serves [default: documents/, or a built-in copy]
+    #[arg(long, value_name = "DIR", env = "TOOLGATE_DOCUMENTS")]
+    pub documents: Option<PathBuf>,
+}
+
+/// The flags of `token`.
+#[derive(Debug, Clone, Args)]
+pub struct TokenArgs {
+    /// The subject: whose token it is
+    #[arg(long, value_name = "NAME", env = "TOOLGATE_SUB", value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub sub: String,
+    /// A scope, or several separated by spaces; may be repeated
+    #[arg(long = "scope", value_name = "SCOPE", env = "TOOLGATE_SCOPE")]
+    pub scopes: Vec<String>,
+    /// For how many hours it is valid
+    #[arg(long, value_name = "HOURS", env = "TOOLGATE_EXP_HOURS", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=87_600))]
+    pub exp_hours: u64,
+    /// The key it is signed with [default: that of the earlier prototype]
+    #[arg(long, value_name = "TEXT", env = "TOOLGATE_SECRET", hide_env_values = true, value_parser = clap::builder::NonEmptyStringValueParser::new())]
+    pub secret: Option<String>,
+    /// A file with that key
+    #[arg(long, value_name = "FILE", env = "TOOLGATE_SECRET_FILE", conflicts_with = "secret")]
+    pub secret_file: Option<PathBuf>,
+    /// The issuer (`iss`)
+    #[arg(long, value_name = "NAME", env = "TOOLGATE_ISSUER")]
+    pub issuer: Option<String>,
+    /// Whom it is meant for (`aud`); may be repeated
+    #[arg(long, value_name = "NAME", env = "TOOLGATE_AUDIENCE", value_delimiter = ',')]
+    pub audience: Vec<String>,
+}
+
+/// The flags of `healthcheck`.
+#[derive(Debug, Clone, Args)]
+pub struct HealthcheckArgs {
+    /// The admin listener: IP:PORT or http://HOST:PORT
+    #[arg(long, value_name = "URL", env = "TOOLGATE_ADMIN", default_value = "127.0.0.1:9090")]
+    pub admin: String,
+}
+
+/// The flags of `serve`, as given: one for every key of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ServeArgs {
+    pub(super) config: Option<PathBuf>,
+    flags: Flags,
+}
+
+impl ServeArgs {
+    pub(super) const fn flags(&self) -> &Flags {
+        &self.flags
+    }
+}
+
+impl FromArgMatches for ServeArgs {
+    fn from_arg_matches(matches: &ArgMatches) -> Result<Self, clap::Error> {
+        let mut args = Self::default();
+        args.update_from_arg_matches(matches)?;
+        Ok(args)
+    }
+
+    fn update_from_arg_matches(&mut self, matches: &ArgMatches) -> Result<(), clap::Error> {
+        self.config = matches.get_one::<PathBuf>("config").cloned();
+        for key in KEYS {
+            if let Some(values) = matches.get_many::<String>(key.name) {
+                self.flags.insert(key.name, values.cloned().collect());
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Args for ServeArgs {
+    fn augment_args(command: Command) -> Command {
+        let config = Arg::new("config")
+            .long("config")
+            .value_name("FILE")
+            .value_parser(clap::value_parser!(PathBuf))
+            .help("The configuration, in YAML [env: TOOLGATE_CONFIG]");
+        KEYS.iter().fold(command.arg(config), |command, key| {
+            let action = if key.takes_many { ArgAction::Append } else { ArgAction::Set };
+            let help = format!("{} [env: {}]", key.help, key.variable());
+            // The command line is described once, and lives as long as the program.
+            let flag: &'static str = key.flag().leak();
+            let arg = Arg::new(key.name).long(flag).value_name(key.value).action(action).help(help);
+            command.arg(arg.help_heading(key.heading))
+        })
+    }
+
+    fn augment_args_for_update(command: Command) -> Command {
+        Self::augment_args(command)
+    }
+}
