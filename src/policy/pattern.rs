@@ -85,12 +85,18 @@ impl Pattern {
         matches!(self.parts.first(), Some(Part::Text(_)))
     }
 
+    /// Whether `name` begins and ends with the text that the pattern begins and ends with: a cheap "no" for matching.
+    pub(super) fn frames(&self, name: &str) -> bool {
+        !matches!(self.parts.first(), Some(Part::Text(beginning)) if !name.starts_with(&**beginning))
+            && !matches!(self.parts.last(), Some(Part::Text(ending)) if !name.ends_with(&**ending))
+    }
+
     /// Whether `name` is in the pattern's language. Does not allocate.
     ///
     /// Leftmost first: each piece of text is taken where it first occurs, and only the last `*` and the last `**`
     /// are ever widened. Widening an earlier one could only skip what the later one may skip as well.
     pub(super) fn matches(&self, name: &str) -> bool {
-        if matches!(self.parts.last(), Some(Part::Text(ending)) if !name.ends_with(&**ending)) {
+        if !self.frames(name) {
             return false;
         }
         let name = name.as_bytes();

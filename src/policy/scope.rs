@@ -161,14 +161,16 @@ impl ScopeTable {
         list
     }
 
-    /// A flaw for each edge that closes a cycle.
+    /// A flaw for each edge that closes a cycle, up to a number that nobody wants to read.
     fn refuse_cycles(&self, edges: &[Edge], findings: &mut Findings) {
+        const MOST_TOLD: usize = 20;
+        let told_out = findings.count().saturating_add(MOST_TOLD);
         let places: HashMap<(ScopeId, ScopeId), Place> = edges.iter().map(|e| ((e.from, e.to), e.place)).collect();
         let mut finished = vec![false; self.names.len()];
         let mut on_path = vec![false; self.names.len()];
         for start in 0..self.names.len() {
             let mut path: Vec<(ScopeId, usize)> = vec![(start, 0)];
-            while let Some((scope, turn)) = path.last_mut() {
+            while let Some((scope, turn)) = path.last_mut().filter(|_| findings.count() < told_out) {
                 let from = *scope;
                 let next = match finished.get(from) {
                     Some(false) => self.implied.get(from).and_then(|implied| implied.get(*turn)).copied(),

@@ -55,6 +55,9 @@ impl RuleTable {
     }
 }
 
+/// The most bytes of exact names that are held against patterns of one kind.
+const MOST_BYTES: usize = 200_000_000;
+
 /// A rule that is being compiled.
 #[derive(Debug)]
 pub(super) struct Draft<'n> {
@@ -108,14 +111,18 @@ fn refuse_pair(draft: &Draft<'_>, rival: &Draft<'_>, findings: &mut Findings) {
 
 /// Refuses the rules all of whose names are refused by the pattern of a `deny` rule.
 fn refuse_covered(drafts: &[Draft<'_>], patterns: &[(&Draft<'_>, &Pattern, Box<[Step]>)], findings: &mut Findings) {
-    let mut effort = Effort(MOST_STEPS);
+    let (mut effort, mut names) = (Effort(MOST_STEPS), Effort(MOST_BYTES));
     let denied: Vec<_> = patterns.iter().filter(|(draft, ..)| draft.is_deny == Some(true)).collect();
     let allowed = |draft: &Draft<'_>| draft.is_deny == Some(false);
     for draft in drafts.iter().filter(|draft| draft.pattern.is_none() && allowed(draft)) {
-        if let Some((deny, ..)) = denied.iter().find(|(_, pattern, _)| pattern.matches(draft.name)) {
+        let deny = denied
+            .iter()
+            .find(|(_, pattern, _)| names.may_match(draft.name, pattern) && pattern.matches(draft.name));
+        if let Some((deny, ..)) = deny {
             refuse_impossible(draft, deny, findings);
         }
     }
+    names.refuse_excess(drafts, findings);
     for (draft, _, steps) in patterns.iter().filter(|(draft, ..)| allowed(draft)) {
         let deny = denied.iter().find(|(_, _, outer)| effort.may_meet(steps, outer) && covers(outer, steps));
         if let Some((deny, ..)) = deny {
@@ -141,6 +148,15 @@ impl Effort {
             return false;
         }
         self.0 = self.0.saturating_sub(one.len().saturating_add(1).saturating_mul(two.len().saturating_add(1)));
+        true
+    }
+
+    /// The same for an exact name and a pattern.
+    fn may_match(&mut self, name: &str, pattern: &Pattern) -> bool {
+        if self.0 == 0 || !pattern.frames(name) {
+            return false;
+        }
+        self.0 = self.0.saturating_sub(name.len());
         true
     }
 

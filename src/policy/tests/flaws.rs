@@ -361,6 +361,12 @@ fn a_long_chain_of_scopes_is_no_trouble() {
 }
 
 #[test]
+fn of_very_many_circles_the_first_are_told() {
+    let circles: String = (0..5_000).map(|n| format!("  s{n}: {{implies: [s{}, s0]}}\n", n + 1)).collect();
+    assert_eq!(flaws(&format!("version: 1\nscopes:\n{circles}")).len(), 20);
+}
+
+#[test]
 fn tests_in_a_policy_are_read_strictly() {
     for (test, expected) in [
         ("{token: {}, tools: {hidden: [a]}}", "2:10: the test has no `name`"),
