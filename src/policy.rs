@@ -202,7 +202,7 @@ impl Policy {
         self.scopes.grants(scopes)
     }
 
-    /// Whether a caller with these grants may have the thing called `name`. Does not allocate on the way to a permit.
+    /// Whether a caller with these grants may have the thing called `name`. A permit costs no allocation.
     pub fn decide(&self, grants: &Grants, kind: Kind, name: &str) -> Ruling<'_> {
         let Some(rule) = self.rule_for(kind, name) else {
             let (reason, on_deny) = (DenyReason::NoRule, OnDeny::Hide);

@@ -85,7 +85,7 @@ impl Pattern {
         matches!(self.parts.first(), Some(Part::Text(_)))
     }
 
-    /// Whether `name` begins and ends with the text that the pattern begins and ends with: a cheap "no" for matching.
+    /// Whether `name` begins and ends with the text that the pattern begins and ends with: a cheap "no".
     pub(super) fn frames(&self, name: &str) -> bool {
         !matches!(self.parts.first(), Some(Part::Text(beginning)) if !name.starts_with(&**beginning))
             && !matches!(self.parts.last(), Some(Part::Text(ending)) if !name.ends_with(&**ending))
@@ -239,7 +239,7 @@ impl Step {
     }
 }
 
-/// Whether two patterns differ in the text before the first wildcard, or after the last: a cheap "no" for [`intersects`].
+/// Whether two patterns differ in the text before the first wildcard or after the last: a cheap "no".
 pub(super) fn are_apart(one: &[Step], two: &[Step]) -> bool {
     clash(one.iter().zip(two)) || clash(one.iter().rev().zip(two.iter().rev()))
 }
@@ -260,9 +260,8 @@ fn clash<'s>(pairs: impl Iterator<Item = (&'s Step, &'s Step)>) -> bool {
 /// of one and the first `j` of the other.
 pub(super) fn intersects(one: &[Step], two: &[Step]) -> bool {
     table(one, two, |near| {
-        let both = near.diagonal
-            && matches!((near.row_step, near.column_step), (Some(a), Some(b)) if !a.is_run() && !b.is_run() && a.meets(b));
-        // Downwards: the row's step is an empty run, or takes a character that the run ahead in the column takes too.
+        let both = near.diagonal && near.singles().is_some_and(|(a, b)| a.meets(b));
+        // Downwards: the row's step is an empty run, or takes a character that the run ahead in the column takes.
         let down = near.above
             && near
                 .row_step
@@ -279,8 +278,7 @@ pub(super) fn intersects(one: &[Step], two: &[Step]) -> bool {
 /// take more than comparing step by step.
 pub(super) fn covers(outer: &[Step], inner: &[Step]) -> bool {
     table(outer, inner, |near| {
-        let both = near.diagonal
-            && matches!((near.row_step, near.column_step), (Some(a), Some(b)) if !a.is_run() && !b.is_run() && a.takes_all_of(b));
+        let both = near.diagonal && near.singles().is_some_and(|(a, b)| a.takes_all_of(b));
         let down = near.above && near.row_step.is_some_and(Step::is_run);
         let right = near.left
             && matches!((near.row_ahead, near.column_step), (Some(a), Some(b)) if a.is_run() && a.takes_all_of(b));
@@ -288,7 +286,7 @@ pub(super) fn covers(outer: &[Step], inner: &[Step]) -> bool {
     })
 }
 
-/// What is known around a cell of the product: the three cells before it, the steps that lead to it, and those ahead.
+/// What is known around a cell: the three cells before it, the steps that lead to it, and those ahead.
 struct Near {
     diagonal: bool,
     above: bool,
@@ -297,6 +295,13 @@ struct Near {
     column_step: Option<Step>,
     row_ahead: Option<Step>,
     column_ahead: Option<Step>,
+}
+
+impl Near {
+    /// The two steps that lead to the cell diagonally, each taking one character.
+    fn singles(&self) -> Option<(Step, Step)> {
+        self.row_step.zip(self.column_step).filter(|(a, b)| !a.is_run() && !b.is_run())
+    }
 }
 
 /// Fills the product row by row and gives its last cell.
