@@ -13,9 +13,20 @@ pub mod json;
 pub mod judge;
 pub mod message;
 pub mod policy;
+pub mod record;
 pub mod refusal;
 pub mod session;
 pub mod token;
 
+#[cfg(feature = "demo")]
+pub mod demo;
+#[cfg(feature = "gateway")]
+pub mod gateway;
+#[cfg(feature = "gateway")]
+pub mod live;
+#[cfg(feature = "gateway")]
+pub mod report;
+#[cfg(feature = "gateway")]
+pub mod serve;
 #[cfg(feature = "gateway")]
 pub mod settings;

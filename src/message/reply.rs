@@ -23,6 +23,10 @@ impl ErrorReply<'_> {
     #[must_use]
     pub fn render(&self, refusal: Refusal) -> String {
         let message = match self.name {
+            // Many clients show nothing but the message.
+            _ if !self.required_scopes.is_empty() => {
+                format!("{}: {}", refusal.sentence(), self.required_scopes.join(" "))
+            }
             Some(name) if refusal != Refusal::ResourceUnknown => format!("{}: {name}", refusal.sentence()),
             _ => refusal.sentence().to_owned(),
         };
@@ -72,7 +76,7 @@ mod tests {
         assert_eq!(
             reply.render(Refusal::ScopeInsufficient),
             concat!(
-                r#"{"jsonrpc":"2.0","id":1,"error":{"code":40301,"message":"the token lacks a scope that this needs","#,
+                r#"{"jsonrpc":"2.0","id":1,"error":{"code":40301,"message":"the token lacks a scope that this needs: a b","#,
                 r#""data":{"requiredScopes":["a","b"],"decision":"d1"}}}"#
             )
         );

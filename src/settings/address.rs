@@ -225,8 +225,14 @@ impl HostRule {
     }
 
     /// The names of this machine to itself, with any port.
-    pub(super) fn loopback() -> impl Iterator<Item = Self> {
+    pub fn loopback() -> impl Iterator<Item = Self> {
         ["localhost", "127.0.0.1", "::1"].into_iter().map(|name| Self { name: name.to_owned(), port: None })
+    }
+
+    /// The address itself, with any port.
+    #[must_use]
+    pub fn of_address(address: SocketAddr) -> Self {
+        Self { name: address.ip().to_string(), port: None }
     }
 
     /// Whether this `Host` is the one. A rule without port allows every port; letter case says nothing.

@@ -1,0 +1,235 @@
+//! The gateway: requests in, judged, forwarded byte for byte, answers filtered.
+//!
+//! It stands on Pingora's HTTP server (`HttpServerApp`) with its own forwarding, because nothing may reach the
+//! upstream before the whole body is judged.
+
+pub mod answer;
+pub mod downstream;
+pub mod exchange;
+pub mod headers;
+pub mod intake;
+pub mod metadata;
+pub mod record;
+pub mod upstream;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use async_trait::async_trait;
+use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+use tokio::time::timeout;
+
+use crate::caller::UnixTime;
+use crate::live::Live;
+use crate::refusal::Refusal;
+use record::Report;
+use crate::session::Sealer;
+use crate::settings::HostRule;
+use crate::token::Issuers;
+use answer::{Answer, Gone};
+use upstream::Upstream;
+
+/// What bounds a request and its answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of a request body.
+    pub body: usize,
+    /// How deep a request body may nest.
+    pub depth: u16,
+    /// Bytes of an answer that is no stream.
+    pub response: usize,
+    /// Bytes of one event of a stream.
+    pub event: usize,
+    /// How long the head of a request may take, from its first byte.
+    pub header_timeout: Duration,
+    /// How long an idle connection is kept.
+    pub keepalive: Duration,
+    /// How long the body of a request may take in all.
+    pub body_timeout: Duration,
+    /// Requests and streams that may be under way at once.
+    pub streams: usize,
+    /// How long, in milliseconds, a client may take a list for fresh.
+    pub list_ttl_ms: u64,
+}
+
+impl From<&crate::settings::Limits> for Limits {
+    fn from(limits: &crate::settings::Limits) -> Self {
+        Self {
+            body: limits.body,
+            depth: limits.depth,
+            response: limits.response,
+            event: limits.response_event,
+            header_timeout: limits.header_timeout,
+            keepalive: limits.keepalive,
+            body_timeout: limits.body_timeout,
+            streams: limits.streams,
+            // A policy that changes is seen within this time.
+            list_ttl_ms: 60_000,
+        }
+    }
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self::from(&crate::settings::Limits::default())
+    }
+}
+
+/// What the gateway was told at start.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The path of the endpoint, as clients see it.
+    pub endpoint: String,
+    /// The resource identifier (RFC 8707): the public URL of the endpoint.
+    pub resource: String,
+    /// Where clients find the protected-resource metadata (RFC 9728).
+    pub metadata_url: String,
+    /// The issuers that clients can get tokens from.
+    pub authorization_servers: Vec<String>,
+    /// Host names this gateway answers for.
+    pub allowed_hosts: Vec<HostRule>,
+    /// Origins whose pages may use it.
+    pub allowed_origins: Vec<String>,
+    /// Whether pages served from this machine may use it.
+    pub allow_loopback_origins: bool,
+    /// What bounds a request.
+    pub limits: Limits,
+}
+
+/// The application behind the public listeners.
+pub struct Gateway {
+    config: Config,
+    live: Arc<Live>,
+    issuers: Issuers,
+    sealer: Sealer,
+    upstream: Arc<Upstream>,
+    report: Arc<Report>,
+    under_way: Arc<AtomicUsize>,
+    options: HttpServerOptions,
+}
+
+/// The parts a gateway is made of.
+pub struct Parts {
+    /// What it was told.
+    pub config: Config,
+    /// The policy in force.
+    pub live: Arc<Live>,
+    /// Whose tokens it takes.
+    pub issuers: Issuers,
+    /// What binds sessions to their owners.
+    pub sealer: Sealer,
+    /// Where it forwards to.
+    pub upstream: Arc<Upstream>,
+    /// Where it reports to.
+    pub report: Arc<Report>,
+    /// How many requests are under way, for whoever waits for their end.
+    pub under_way: Arc<AtomicUsize>,
+}
+
+/// Counts a request for as long as it is under way.
+struct UnderWay<'a>(&'a AtomicUsize);
+
+impl<'a> UnderWay<'a> {
+    fn enter(count: &'a AtomicUsize) -> (Self, usize) {
+        let before = count.fetch_add(1, Ordering::Relaxed);
+        (Self(count), before)
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// How long an answered request's unread rest may go on, so that the connection stays usable.
+const DRAIN: Duration = Duration::from_secs(2);
+
+impl Gateway {
+    /// A gateway of these parts.
+    #[must_use]
+    pub fn new(parts: Parts) -> Self {
+        let Parts { config, live, issuers, sealer, upstream, report, under_way } = parts;
+        let mut options = HttpServerOptions::default();
+        options.h2c = true;
+        options.h2_idle_timeout = Some(config.limits.keepalive);
+        Self { config, live, issuers, sealer, upstream, report, under_way, options }
+    }
+
+    /// Reads the head of the next request, and answers what is no HTTP. False when there is nothing to serve.
+    async fn read_head(&self, session: &mut ServerSession, shutdown: &ShutdownWatch) -> bool {
+        session.set_pipelining_enabled(true);
+        // Pingora does not tell the wait for a head from its arrival: the two bounds together hold for both.
+        let limits = &self.config.limits;
+        match timeout(limits.keepalive.saturating_add(limits.header_timeout), session.read_request()).await {
+            Ok(Ok(true)) => {}
+            // The client left, or sent nothing for too long.
+            Ok(Ok(false)) | Err(_) => return false,
+            Ok(Err(_)) => {
+                self.report.malformed();
+                let _ = session.respond_error(Refusal::HttpMalformed.status(crate::refusal::Era::Legacy)).await;
+                return false;
+            }
+        }
+        // Pingora keeps connections for ever unless it is told otherwise after each head.
+        let keepalive = self.config.limits.keepalive.as_secs().max(1);
+        let is_kept = session.get_keepalive().is_some() && !*shutdown.borrow();
+        session.set_keepalive(is_kept.then_some(keepalive));
+        session.set_close_on_response_before_downstream_finish(false);
+        session.set_total_drain_timeout(Some(DRAIN));
+        // An upgrade is never made, and a body is read by its own framing.
+        session.req_header_mut().remove_header(&http::header::UPGRADE);
+        true
+    }
+}
+
+#[async_trait]
+impl HttpServerApp for Gateway {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        if !self.read_head(&mut session, shutdown).await {
+            return None;
+        }
+        let (_guard, before) = UnderWay::enter(&self.under_way);
+        let is_full = before >= self.config.limits.streams;
+        let served = exchange::serve(self, &mut session, shutdown, is_full).await;
+        if served.is_err() {
+            // Nobody is there, or the answer was broken off: the connection must not live on.
+            session.shutdown().await;
+            return None;
+        }
+        if intake::expects_continue(session.req_header()) && !session.is_body_done() {
+            // The client never sent what it would have been told to send, or is sending it now: no telling which.
+            session.set_keepalive(None);
+        }
+        let settings = HttpPersistentSettings::for_session(&session);
+        let reusable = session.finish().await.ok()??;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+
+    fn server_options(&self) -> Option<&HttpServerOptions> {
+        Some(&self.options)
+    }
+}
+
+/// The time, for the judge.
+#[expect(clippy::disallowed_methods, reason = "the shell is where time comes from")]
+pub(crate) fn now() -> (UnixTime, Duration) {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    (UnixTime(since.as_secs()), since)
+}
+
+/// Writes an answer of the gateway's own, readable for an allowed origin.
+async fn write(answer: Answer, session: &mut ServerSession, is_origin_allowed: bool) -> Result<(), Gone> {
+    let mut answer = answer;
+    if is_origin_allowed && let Some(origin) = session.req_header().headers.get(http::header::ORIGIN) {
+        answer.headers.extend(metadata::cross_origin(origin));
+    }
+    answer.write(session).await
+}

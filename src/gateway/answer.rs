@@ -1,0 +1,121 @@
+//! Answers that the gateway makes itself.
+
+use bytes::Bytes;
+use http::HeaderValue;
+use http::header::{self, HeaderName};
+use pingora_core::protocols::http::ServerSession;
+use pingora_http::ResponseHeader;
+
+use super::Config;
+use crate::message::reply::ErrorReply;
+use crate::refusal::{Challenge, Refusal};
+
+/// The client is gone: nothing can be told it any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Gone;
+
+/// A complete answer.
+pub struct Answer {
+    /// The HTTP status.
+    pub status: u16,
+    /// The headers, without those of the framing.
+    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The body.
+    pub body: Bytes,
+}
+
+impl Answer {
+    /// An answer without a body.
+    #[must_use]
+    pub const fn empty(status: u16) -> Self {
+        Self { status, headers: Vec::new(), body: Bytes::new() }
+    }
+
+    /// An answer in JSON.
+    #[must_use]
+    pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
+        let mut answer = Self { status, headers: Vec::new(), body: body.into() };
+        answer.set(header::CONTENT_TYPE, "application/json");
+        answer
+    }
+
+    /// Adds a header, if its value can stand in one.
+    pub fn set(&mut self, name: HeaderName, value: &str) {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            self.headers.push((name, value));
+        }
+    }
+
+    /// Writes the answer; a HEAD request gets no body.
+    ///
+    /// # Errors
+    /// [`Gone`] if the client is not there any more.
+    pub async fn write(self, session: &mut ServerSession) -> Result<(), Gone> {
+        let mut head = ResponseHeader::build(self.status, Some(self.headers.len().saturating_add(4)))
+            .map_err(|_| Gone)?;
+        for (name, value) in self.headers {
+            head.append_header(name, value).map_err(|_| Gone)?;
+        }
+        // A 204 has no length (RFC 9110 §8.6).
+        if self.status != 204 {
+            head.insert_header(header::CONTENT_LENGTH, self.body.len().to_string()).map_err(|_| Gone)?;
+        }
+        let is_head = session.req_header().method == http::Method::HEAD;
+        session.write_response_header(Box::new(head)).await.map_err(|_| Gone)?;
+        let body = if is_head { Bytes::new() } else { self.body };
+        session.write_response_body(body, true).await.map_err(|_| Gone)
+    }
+}
+
+/// The answer to a refused request.
+#[must_use]
+pub fn refusal(config: &Config, refusal: Refusal, reply: &ErrorReply<'_>, scopes: &str) -> Answer {
+    let mut status = refusal.status(reply.era);
+    if reply.id.is_none() && status == 200 {
+        // There is no request that an error could answer (MCP, streamable-http, "Sending messages").
+        status = 400;
+    }
+    let mut answer = Answer::json(status, reply.render(refusal));
+    answer.set(header::CACHE_CONTROL, "no-store");
+    if let Some(challenge) = challenge(config, refusal, scopes) {
+        answer.set(header::WWW_AUTHENTICATE, &challenge);
+    }
+    if let Some(seconds) = refusal.retry_after() {
+        answer.set(header::RETRY_AFTER, &seconds.to_string());
+    }
+    if status == 405 {
+        answer.set(header::ALLOW, super::metadata::METHODS);
+    }
+    if refusal == Refusal::ContentEncoded {
+        // RFC 9110 §15.5.16
+        answer.set(header::ACCEPT_ENCODING, "identity");
+    }
+    answer
+}
+
+/// One challenge in the order of parameters that clients can read: `error`, `scope`, `resource_metadata`,
+/// `error_description` (RFC 6750 §3, RFC 9728 §5.1).
+fn challenge(config: &Config, refusal: Refusal, scopes: &str) -> Option<String> {
+    let mut parameters = Vec::new();
+    match refusal.challenge() {
+        Challenge::None => return None,
+        Challenge::Bare => {}
+        Challenge::Error(error) => parameters.push(format!("error=\"{error}\"")),
+    }
+    let metadata = format!("resource_metadata=\"{}\"", config.metadata_url);
+    if refusal.challenge() == Challenge::Bare {
+        parameters.push(metadata);
+        if !scopes.is_empty() {
+            parameters.push(format!("scope=\"{scopes}\""));
+        }
+    } else {
+        if refusal == Refusal::ScopeInsufficient || refusal.challenge() == Challenge::Error("invalid_token") {
+            if !scopes.is_empty() {
+                parameters.push(format!("scope=\"{scopes}\""));
+            }
+        }
+        parameters.push(metadata);
+        parameters.push(format!("error_description=\"{}\"", refusal.sentence()));
+    }
+    Some(format!("Bearer {}", parameters.join(", ")))
+}

@@ -1,0 +1,365 @@
+//! An answer on its way out: judged whole where it is one document, event by event where it is a stream.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{self, HeaderName};
+use http::{HeaderValue, StatusCode, Version};
+use pingora_core::protocols::http::{HttpTask, ServerSession};
+use pingora_core::server::ShutdownWatch;
+use pingora_http::ResponseHeader;
+use tokio::time::Instant;
+
+use super::answer::Gone;
+use super::headers::{is_of_the_bytes, to_client};
+use super::record::Report;
+use super::upstream::Exchange;
+use super::{Config, intake};
+use crate::caller::Caller;
+use crate::judge;
+use crate::live::{Live, Snapshot};
+use crate::message::agreement::Field;
+use crate::message::lists::{Filter, Freshness, Opaque, Passed, Tally};
+use crate::message::sse::{Event, EventStream};
+use crate::policy::Grants;
+use crate::refusal::Refusal;
+
+/// For whom, and under which policy, an answer is passed on.
+pub struct Passage<'a> {
+    /// The configuration.
+    pub config: &'a Config,
+    /// Where streams are counted.
+    pub report: &'a Report,
+    /// The policies.
+    pub live: &'a Live,
+    /// The policy that the request was judged by.
+    pub snapshot: Arc<Snapshot>,
+    /// The caller.
+    pub caller: &'a Caller,
+    /// What it is granted under `snapshot`.
+    pub grants: Grants,
+    /// Whether the request asked for a list.
+    pub is_list: bool,
+    /// Whether the answer is a stream, once it is known.
+    pub is_stream: bool,
+    /// Whether what streams in is not the answer to one request: it goes on under the policy of the moment.
+    pub is_standing: bool,
+    /// Whether lists must have caching hints.
+    pub hints_required: bool,
+    /// How long the token is still good for.
+    pub remaining: Duration,
+    /// What the client is to know the session by.
+    pub session_id: Option<String>,
+    /// What was cut out so far.
+    pub tallies: Vec<Tally>,
+}
+
+/// How an answer ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// All of it was passed on, or the upstream ended its stream.
+    Complete,
+    /// The upstream broke off in the middle.
+    BrokenOff,
+    /// The token expired.
+    TokenExpired,
+    /// The gateway is going down.
+    Shutdown,
+    /// The stream carried something that cannot be understood.
+    Opaque,
+    /// The client left.
+    ClientLeft,
+}
+
+/// Why no answer of the upstream was passed on.
+pub enum Unpassed {
+    /// The gateway answers itself.
+    Refused(Refusal),
+    /// There is nobody to answer.
+    Gone,
+}
+
+impl From<Refusal> for Unpassed {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(refusal)
+    }
+}
+
+impl From<Gone> for Unpassed {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+enum Content {
+    Json,
+    Events,
+    Empty,
+    Other,
+}
+
+impl Passage<'_> {
+    /// Passes the answer in `exchange` on. At a refusal nothing has been written yet.
+    ///
+    /// # Errors
+    /// [`Unpassed`].
+    pub async fn pass(
+        &mut self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        shutdown: &ShutdownWatch,
+        silence: Duration,
+    ) -> Result<Ending, Unpassed> {
+        let content = self.inspect(session, exchange)?;
+        if let Content::Events = content {
+            return Ok(self.stream(session, exchange, shutdown).await?);
+        }
+        let limit = self.config.limits.response;
+        let body = tokio::select! {
+            biased;
+            _ = session.read_body_or_idle(true) => return Err(Unpassed::Gone),
+            body = exchange.whole(limit, silence) => body?,
+        };
+        let (body, is_cut) = self.filter_whole(&content, exchange.status(), body)?;
+        let mut head = self.head(session, exchange, is_cut || self.is_list)?;
+        let is_bodiless = matches!(exchange.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
+        if !is_bodiless {
+            insert(&mut head, header::CONTENT_LENGTH, &body.len().to_string())?;
+        }
+        session.write_response_header(head).await.map_err(|_| Gone)?;
+        session.write_response_body(body, true).await.map_err(|_| Gone)?;
+        Ok(Ending::Complete)
+    }
+
+    /// Finds out what the answer is, and refuses answers that cannot be passed on whatever they contain.
+    fn inspect(&self, session: &ServerSession, exchange: &Exchange) -> Result<Content, Refusal> {
+        let status = exchange.status();
+        if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
+            return Err(Refusal::UpstreamUnauthorized);
+        }
+        if status.is_informational() || status.is_redirection() {
+            return Err(Refusal::UpstreamNonsense);
+        }
+        match intake::field(exchange.headers(), "content-encoding") {
+            Field::Absent => {}
+            Field::Once(coding) if coding.eq_ignore_ascii_case(b"identity") => {}
+            Field::Once(_) | Field::Repeated => return Err(Refusal::UpstreamNonsense),
+        }
+        let content = match intake::field(exchange.headers(), "content-type") {
+            Field::Repeated => return Err(Refusal::UpstreamNonsense),
+            Field::Absent => Content::Empty,
+            Field::Once(value) => match value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii() {
+                media if media.eq_ignore_ascii_case(b"application/json") => Content::Json,
+                media if media.eq_ignore_ascii_case(b"text/event-stream") => Content::Events,
+                _ => Content::Other,
+            },
+        };
+        let is_get = session.req_header().method == http::Method::GET;
+        match content {
+            // A success must be readable, so that nothing hides in it.
+            Content::Other if status.is_success() => Err(Refusal::UpstreamNonsense),
+            // MCP, transports: a GET is answered by a stream or by 405.
+            Content::Json | Content::Empty if is_get && status.is_success() => Err(Refusal::UpstreamNonsense),
+            content => Ok(content),
+        }
+    }
+
+    fn filter_whole(&mut self, content: &Content, status: StatusCode, body: Bytes) -> Result<(Bytes, bool), Refusal> {
+        if body.trim_ascii().is_empty() {
+            return Ok((body, false));
+        }
+        let looks_like_json = body.trim_ascii_start().starts_with(b"{") || body.trim_ascii_start().starts_with(b"[");
+        let is_json = match content {
+            Content::Json => true,
+            Content::Empty | Content::Other | Content::Events => looks_like_json,
+        };
+        if !is_json && status.is_success() {
+            return Err(Refusal::UpstreamNonsense);
+        }
+        if !is_json {
+            return Ok((body, false));
+        }
+        let mut tallies = std::mem::take(&mut self.tallies);
+        let passed = self.with_filter(|filter| {
+            if self.is_list { filter.message(&body, &mut tallies) } else { filter.messages(&body, &mut tallies) }
+        });
+        self.tallies = tallies;
+        match passed {
+            Ok(Passed::AsIs) => Ok((body, false)),
+            Ok(Passed::Cut(bytes)) => Ok((bytes.into(), true)),
+            Ok(Passed::Nothing) => Ok((Bytes::new(), true)),
+            // An error page is no message of MCP and needs to be none, but it must not hide one either.
+            Err(Opaque) if !status.is_success() && !looks_like_json => Ok((body, false)),
+            Err(Opaque) => Err(Refusal::UpstreamNonsense),
+        }
+    }
+
+    fn with_filter<T>(&self, work: impl FnOnce(&Filter<'_>) -> T) -> T {
+        let snapshot = if self.is_standing { self.live.snapshot() } else { Arc::clone(&self.snapshot) };
+        let grants = if snapshot.generation == self.snapshot.generation {
+            None
+        } else {
+            Some(snapshot.policy.grants(&self.caller.scopes))
+        };
+        let grants = grants.as_ref().unwrap_or(&self.grants);
+        let sees = |kind, name: &str| judge::sees(&snapshot.policy, grants, kind, name);
+        let remaining = u64::try_from(self.remaining.as_millis()).unwrap_or(u64::MAX);
+        let freshness = Freshness {
+            ttl_cap_ms: self.config.limits.list_ttl_ms.min(remaining),
+            is_required: self.hints_required && self.is_list,
+        };
+        work(&Filter { sees: &sees, freshness })
+    }
+
+    fn head(
+        &self,
+        session: &ServerSession,
+        exchange: &Exchange,
+        is_of_this_caller: bool,
+    ) -> Result<Box<ResponseHeader>, Refusal> {
+        let nonsense = |_| Refusal::UpstreamNonsense;
+        let upstream = exchange.headers();
+        let mut head = ResponseHeader::build(exchange.status(), Some(upstream.len().saturating_add(4)))
+            .map_err(nonsense)?;
+        for (name, value) in to_client(upstream) {
+            if !(is_of_this_caller && is_of_the_bytes(name)) {
+                head.append_header(name.clone(), value.clone()).map_err(nonsense)?;
+            }
+        }
+        if is_of_this_caller {
+            insert(&mut head, header::CACHE_CONTROL, "private, no-store")?;
+            head.append_header(header::VARY, "Authorization").map_err(nonsense)?;
+        }
+        if let Some(id) = &self.session_id {
+            insert(&mut head, HeaderName::from_static("mcp-session-id"), id)?;
+        }
+        if let Some(origin) = session.req_header().headers.get(header::ORIGIN) {
+            for (name, value) in super::metadata::cross_origin(origin) {
+                head.append_header(name, value).map_err(nonsense)?;
+            }
+        }
+        Ok(Box::new(head))
+    }
+
+    async fn stream(
+        &mut self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        shutdown: &ShutdownWatch,
+    ) -> Result<Ending, Unpassed> {
+        let mut head = self.head(session, exchange, self.is_list)?;
+        if session.req_header().version == Version::HTTP_11 && !session.is_http2() {
+            insert(&mut head, header::TRANSFER_ENCODING, "chunked")?;
+        }
+        // The head goes out at once: a standing stream may be silent for long.
+        session.response_duplex_vec(vec![HttpTask::Header(head, false)]).await.map_err(|_| Gone)?;
+        self.is_stream = true;
+        let counted = Counted::begin(self.report);
+        let ending = self.pump(session, exchange, shutdown.clone()).await;
+        counted.end(ending);
+        match ending {
+            Ending::ClientLeft => return Err(Unpassed::Gone),
+            // What was broken off must look so: a clean end would say that this was all.
+            Ending::BrokenOff => session.set_keepalive(None),
+            Ending::Complete | Ending::TokenExpired | Ending::Shutdown | Ending::Opaque => {
+                session.write_response_body(Bytes::new(), true).await.map_err(|_| Gone)?;
+            }
+        }
+        Ok(ending)
+    }
+
+    /// Passes event after event on until something ends the stream.
+    async fn pump(
+        &mut self,
+        session: &mut ServerSession,
+        exchange: &mut Exchange,
+        mut shutdown: ShutdownWatch,
+    ) -> Ending {
+        let mut events = EventStream::new(self.config.limits.event);
+        let expiry = tokio::time::sleep_until(deadline(self.remaining));
+        tokio::pin!(expiry);
+        loop {
+            let chunk = tokio::select! {
+                biased;
+                _ = session.read_body_or_idle(true) => return Ending::ClientLeft,
+                () = &mut expiry => return Ending::TokenExpired,
+                _ = shutdown.wait_for(|is_down| *is_down), if self.is_standing => return Ending::Shutdown,
+                chunk = exchange.chunk() => chunk,
+            };
+            let chunk = match chunk {
+                Ok(Some(chunk)) => chunk,
+                Ok(None) => return Ending::Complete,
+                Err(_) => return Ending::BrokenOff,
+            };
+            let mut out = Vec::with_capacity(chunk.len());
+            let mut flaw = None;
+            let fits = events.push(&chunk, &mut |event| {
+                if flaw.is_none() && self.event(&event, &mut out).is_err() {
+                    flaw = Some(Opaque);
+                }
+            });
+            if !out.is_empty() && session.write_response_body(out.into(), false).await.is_err() {
+                return Ending::ClientLeft;
+            }
+            if flaw.is_some() || fits.is_err() {
+                return Ending::Opaque;
+            }
+        }
+    }
+
+    fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), Opaque> {
+        // HTTP+SSE of 2024-11-05: answers would come by another way than the requests we judge.
+        if event.name() == Some(b"endpoint") {
+            return Err(Opaque);
+        }
+        let Some(data) = event.data().filter(|data| !data.is_empty()) else {
+            out.extend_from_slice(event.raw());
+            return Ok(());
+        };
+        let mut tallies = std::mem::take(&mut self.tallies);
+        let passed = self.with_filter(|filter| filter.message(&data, &mut tallies));
+        self.tallies = tallies;
+        match passed? {
+            Passed::AsIs => out.extend_from_slice(event.raw()),
+            Passed::Cut(data) => out.extend_from_slice(&event.with_data(&data)),
+            Passed::Nothing => {}
+        }
+        Ok(())
+    }
+}
+
+/// Counts a stream as open until it ends, however it ends.
+struct Counted<'a> {
+    report: &'a Report,
+    ending: Ending,
+}
+
+impl<'a> Counted<'a> {
+    fn begin(report: &'a Report) -> Self {
+        report.stream_began();
+        // What a task that is dropped half-way ends with.
+        Self { report, ending: Ending::ClientLeft }
+    }
+
+    fn end(mut self, ending: Ending) {
+        self.ending = ending;
+    }
+}
+
+impl Drop for Counted<'_> {
+    fn drop(&mut self) {
+        self.report.stream_ended(self.ending);
+    }
+}
+
+/// A year is for ever here, and does not overflow a clock.
+fn deadline(remaining: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(remaining.min(Duration::from_secs(31_536_000))).unwrap_or(now)
+}
+
+fn insert(head: &mut ResponseHeader, name: HeaderName, value: &str) -> Result<(), Refusal> {
+    let value = HeaderValue::from_str(value).map_err(|_| Refusal::UpstreamNonsense)?;
+    head.insert_header(name, value).map_err(|_| Refusal::UpstreamNonsense)
+}

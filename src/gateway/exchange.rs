@@ -1,0 +1,344 @@
+//! The way of one request: in, judged, forwarded, answered, reported.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use http::{HeaderMap, HeaderValue, Method, header};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+
+use super::answer::{self, Gone};
+use super::downstream::{Ending, Passage, Unpassed};
+use super::intake::{self, Route};
+use super::{Gateway, headers, metadata, now};
+use crate::caller::Caller;
+use crate::judge::{self, Permit, Refused};
+use crate::live::Snapshot;
+use crate::message::agreement::Field;
+use crate::message::reply::ErrorReply;
+use crate::message::{Ask, Message, Shape, Unrecognised, content, recognise};
+use crate::refusal::{Era, Refusal};
+use super::record::Record;
+use crate::token;
+
+/// What keeps a request from being forwarded.
+enum Stop {
+    /// It is refused.
+    Refused(Box<No>),
+    /// There is nobody to answer.
+    Gone,
+}
+
+/// A refusal with all that the answer needs.
+struct No {
+    refusal: Refusal,
+    era: Era,
+    id: Option<String>,
+    name: Option<String>,
+    needs: Vec<String>,
+}
+
+impl From<Refusal> for Stop {
+    fn from(refusal: Refusal) -> Self {
+        Self::Refused(Box::new(No { refusal, era: Era::Legacy, id: None, name: None, needs: Vec::new() }))
+    }
+}
+
+impl From<Gone> for Stop {
+    fn from(_: Gone) -> Self {
+        Self::Gone
+    }
+}
+
+impl From<Unrecognised<'_>> for Stop {
+    fn from(no: Unrecognised<'_>) -> Self {
+        let Unrecognised { refusal, id, era, .. } = no;
+        Self::Refused(Box::new(No { refusal, era, id: id.map(Into::into), name: None, needs: Vec::new() }))
+    }
+}
+
+/// Serves one request to its end.
+///
+/// # Errors
+/// [`Gone`] when the connection cannot be used any more.
+pub async fn serve(
+    gateway: &Gateway,
+    session: &mut ServerSession,
+    shutdown: &ShutdownWatch,
+    is_full: bool,
+) -> Result<(), Gone> {
+    let mut record = Record::new(&gateway.report, session);
+    let snapshot = gateway.live.snapshot();
+    record.generation = snapshot.generation;
+    let stop = match route(gateway, session, &snapshot, is_full) {
+        Ok(Routed::Endpoint) => judged(gateway, session, shutdown, &snapshot, &mut record).await,
+        Ok(Routed::Answered(answer)) => {
+            return super::write(*answer, session, true).await;
+        }
+        Err(refusal) => Err(refusal.into()),
+    };
+    let result = match stop {
+        Ok(ending) => {
+            record.ending = Some(ending);
+            if ending == Ending::BrokenOff { Err(Gone) } else { Ok(()) }
+        }
+        Err(Stop::Gone) => {
+            record.ending = Some(Ending::ClientLeft);
+            Err(Gone)
+        }
+        Err(Stop::Refused(no)) => refuse(gateway, session, &snapshot, &no, &mut record).await,
+    };
+    gateway.report.finished(&record);
+    result
+}
+
+enum Routed {
+    Endpoint,
+    Answered(Box<answer::Answer>),
+}
+
+/// What can be said without a token: where things are, and who may ask.
+fn route(gateway: &Gateway, session: &ServerSession, snapshot: &Snapshot, is_full: bool) -> Result<Routed, Refusal> {
+    let (config, head) = (&gateway.config, session.req_header());
+    let scopes: Vec<&str> = snapshot.policy.scopes().collect();
+    let answered = |answer| Ok(Routed::Answered(Box::new(answer)));
+    match intake::route(config, head)? {
+        Route::Metadata => answered(metadata::metadata(config, &head.method, &scopes)?),
+        Route::Endpoint => {
+            intake::refuse_ambiguous_framing(session)?;
+            intake::refuse_foreign_names(config, head)?;
+            if head.method == Method::OPTIONS {
+                return answered(metadata::preflight(head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS)));
+            }
+            if is_full { Err(Refusal::Overloaded) } else { Ok(Routed::Endpoint) }
+        }
+    }
+}
+
+/// Who calls (RFC 6750 §2.1: the header, and nothing but the header).
+fn who(gateway: &Gateway, session: &ServerSession) -> Result<Caller, Refusal> {
+    let head = session.req_header();
+    let lines = head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let bearer = token::bearer(lines, head.uri.query())?;
+    let issuer = token::claimed_issuer(&bearer, &gateway.issuers).map(|issuer| issuer.name.clone());
+    let caller = token::verify(&bearer, &gateway.issuers, now().0);
+    gateway.report.verified(issuer.as_deref(), caller.as_ref().err().copied());
+    caller
+}
+
+async fn judged(
+    gateway: &Gateway,
+    session: &mut ServerSession,
+    shutdown: &ShutdownWatch,
+    snapshot: &std::sync::Arc<Snapshot>,
+    record: &mut Record,
+) -> Result<Ending, Stop> {
+    let caller = who(gateway, session)?;
+    record.caller = Some(caller.clone());
+    let method = session.req_header().method.clone();
+    intake::refuse_other_methods(&method)?;
+    let grants = snapshot.policy.grants(&caller.scopes);
+    let remaining = remaining(&caller);
+    let mut passage = Passage {
+        config: &gateway.config,
+        report: &gateway.report,
+        live: &gateway.live,
+        snapshot: std::sync::Arc::clone(snapshot),
+        caller: &caller,
+        grants,
+        is_list: false,
+        is_stream: false,
+        is_standing: method == Method::GET,
+        hints_required: false,
+        remaining,
+        session_id: None,
+        tallies: Vec::new(),
+    };
+    if method != Method::POST {
+        let bound = bind(gateway, session, &caller, Era::Legacy, record)?;
+        let permit = Permit::stream();
+        record.permitted(&permit);
+        return forward(gateway, session, shutdown, Forward { permit, method, body: Bytes::new(), bound }, &mut passage, record)
+            .await;
+    }
+    let request = &session.req_header().headers;
+    content::accept_content(intake::field(request, "content-type"), intake::field(request, "content-encoding"))?;
+    let limits = &gateway.config.limits;
+    let body = intake::body(session, limits.body, limits.body_timeout).await?;
+    let mirror = intake::mirror(&session.req_header().headers);
+    let message = recognise(&mirror, &body, limits.depth).map_err(|no| {
+        record.method(no.method.as_deref().unwrap_or_default());
+        Stop::from(no)
+    })?;
+    record.message(&message);
+    let no = |refused: Refused<'_>| no(&message, &refused);
+    let bound = bind(gateway, session, &caller, message.era, record).map_err(|refusal| no(refusal.into()))?;
+    let permit = judge::what(&snapshot.policy, &passage.grants, &message).map_err(|refused| {
+        record.refused(&refused);
+        no(refused)
+    })?;
+    record.permitted(&permit);
+    passage.is_list = matches!(message.ask, Ask::List(_));
+    passage.is_standing = matches!(message.ask, Ask::Listen { .. });
+    passage.hints_required = message.era == Era::Modern;
+    let forwarded = Forward { permit, method, body: body.clone(), bound };
+    forward(gateway, session, shutdown, forwarded, &mut passage, record).await.map_err(|stop| match stop {
+        Stop::Refused(refused) => no(refused.refusal.into()),
+        Stop::Gone => Stop::Gone,
+    })
+}
+
+/// The refusal of a message that was understood.
+fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
+    let name = match &message.ask {
+        Ask::Tool { name, .. } | Ask::Prompt { name } => Some(name),
+        Ask::Resource { uri } => Some(uri),
+        Ask::Base | Ask::List(_) | Ask::Listen { .. } | Ask::Task | Ask::Specified | Ask::Extension => None,
+    };
+    let is_named =
+        matches!(refused.refusal, Refusal::ToolUnknown | Refusal::PromptUnknown | Refusal::ResourceUnknown);
+    Stop::Refused(Box::new(No {
+        refusal: refused.refusal,
+        era: message.era,
+        // A reply's id belongs to the server's request.
+        id: message.id.filter(|_| message.shape == Shape::Request).map(Into::into),
+        name: name.filter(|_| is_named).map(|name| name.clone().into_owned()),
+        needs: refused.needs.iter().map(|need| (*need).to_owned()).collect(),
+    }))
+}
+
+/// What a request is bound to: the upstream's identifiers, unsealed for their owner.
+#[derive(Default)]
+struct Bound {
+    session_id: Option<HeaderValue>,
+    last_event_id: Option<HeaderValue>,
+}
+
+/// A session in another caller's hands is none (MCP 2025-11-25, "Session Management"). Modern requests have none.
+fn bind(
+    gateway: &Gateway,
+    session: &ServerSession,
+    caller: &Caller,
+    era: Era,
+    record: &mut Record,
+) -> Result<Bound, Refusal> {
+    if era == Era::Modern {
+        return Ok(Bound::default());
+    }
+    let headers = &session.req_header().headers;
+    let sealed = match intake::field(headers, "mcp-session-id") {
+        Field::Absent => return Ok(Bound::default()),
+        Field::Once(sealed) => std::str::from_utf8(sealed).map_err(|_| Refusal::SessionUnknown)?,
+        Field::Repeated => return Err(Refusal::SessionUnknown),
+    };
+    record.session(sealed);
+    let id = gateway.sealer.unseal(caller, sealed).ok_or(Refusal::SessionUnknown)?;
+    let last_event_id = match intake::field(headers, "last-event-id") {
+        Field::Absent => None,
+        Field::Once(id) => HeaderValue::from_bytes(id).ok(),
+        Field::Repeated => return Err(Refusal::HttpMalformed),
+    };
+    Ok(Bound { session_id: HeaderValue::from_str(id).ok(), last_event_id })
+}
+
+/// What is sent to the upstream.
+struct Forward<'p> {
+    permit: Permit<'p>,
+    method: Method,
+    body: Bytes,
+    bound: Bound,
+}
+
+async fn forward(
+    gateway: &Gateway,
+    session: &mut ServerSession,
+    shutdown: &ShutdownWatch,
+    forward: Forward<'_>,
+    passage: &mut Passage<'_>,
+    record: &mut Record,
+) -> Result<Ending, Stop> {
+    let Forward { permit, method, body, bound } = forward;
+    let headers = upstream_headers(gateway, session, bound)?;
+    let started = Instant::now();
+    let sent = tokio::select! {
+        biased;
+        _ = session.read_body_or_idle(true) => {
+            record.abandoned();
+            return Err(Stop::Gone);
+        }
+        sent = gateway.upstream.send(&permit, method, headers, body) => sent,
+    };
+    record.upstream(started.elapsed(), sent.as_ref().map(|exchange| exchange.status().as_u16()));
+    let mut exchange = sent?;
+    passage.session_id = match intake::field(exchange.headers(), "mcp-session-id") {
+        Field::Absent => None,
+        Field::Once(id) => {
+            let id = std::str::from_utf8(id).ok().and_then(|id| gateway.sealer.seal(passage.caller, id));
+            Some(id.ok_or(Refusal::UpstreamNonsense)?)
+        }
+        Field::Repeated => return Err(Refusal::UpstreamNonsense.into()),
+    };
+    record.status = exchange.status().as_u16();
+    let silence = gateway.upstream.settings().answer_timeout;
+    let passed = passage.pass(session, &mut exchange, shutdown, silence).await;
+    record.tallies = std::mem::take(&mut passage.tallies);
+    record.is_stream = passage.is_stream;
+    match passed {
+        Ok(ending) => {
+            gateway.upstream.give_back(exchange).await;
+            Ok(ending)
+        }
+        Err(Unpassed::Gone) => Err(Stop::Gone),
+        Err(Unpassed::Refused(refusal)) => {
+            record.upstream_refused(refusal);
+            Err(refusal.into())
+        }
+    }
+}
+
+fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) -> Result<HeaderMap, Refusal> {
+    let mut headers = headers::to_upstream(&session.req_header().headers);
+    let host = &gateway.upstream.settings().host;
+    headers.insert(header::HOST, HeaderValue::from_str(host).map_err(|_| Refusal::UpstreamDown)?);
+    if let Some(id) = bound.session_id {
+        headers.insert("mcp-session-id", id);
+    }
+    if let Some(id) = bound.last_event_id {
+        headers.insert("last-event-id", id);
+    }
+    Ok(headers)
+}
+
+/// How long the caller's token is still good for.
+fn remaining(caller: &Caller) -> Duration {
+    Duration::from_secs(caller.expires.0).saturating_sub(now().1)
+}
+
+async fn refuse(
+    gateway: &Gateway,
+    session: &mut ServerSession,
+    snapshot: &Snapshot,
+    no: &No,
+    record: &mut Record,
+) -> Result<(), Gone> {
+    let needs: Vec<&str> = no.needs.iter().map(String::as_str).collect();
+    let scopes = match no.refusal {
+        Refusal::ScopeInsufficient => needs.join(" "),
+        // What a token for this server can hold: the client asks for it when it has none that is good.
+        _ => snapshot.policy.scopes().collect::<Vec<_>>().join(" "),
+    };
+    let decision = record.id();
+    let reply = ErrorReply {
+        id: no.id.as_deref(),
+        era: no.era,
+        name: no.name.as_deref(),
+        required_scopes: &needs,
+        // What looks like any server's answer must not be told apart by it.
+        decision: matches!(no.refusal, Refusal::ScopeInsufficient | Refusal::Forbidden).then_some(&decision),
+    };
+    let answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes);
+    record.refusal = Some(no.refusal);
+    record.status = answer.status;
+    let is_origin_allowed = !matches!(no.refusal, Refusal::OriginNotAllowed | Refusal::HostNotAllowed);
+    super::write(answer, session, is_origin_allowed).await
+}

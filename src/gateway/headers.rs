@@ -1,0 +1,137 @@
+//! Which headers pass, in both directions.
+
+use http::HeaderMap;
+use http::header::{self, HeaderName, HeaderValue};
+
+/// Headers of one hop (RFC 9110 §7.6.1), and those that we set ourselves.
+const HOP: &[&str] = &[
+    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
+    "http2-settings", "content-length",
+];
+
+/// Request headers that never reach the upstream: credentials, what only we may claim, what only we may ask.
+const FROM_CLIENT: &[&str] = &[
+    "host", "expect", "accept-encoding", "authorization", "cookie", "dpop", "origin", "forwarded", "via",
+    "x-real-ip", "x-original-url", "x-rewrite-url", "x-original-method", "x-http-method", "x-http-method-override",
+    "x-method-override", "x-user", "x-email", "x-groups", "remote-user", "mcp-session-id", "last-event-id",
+];
+const FROM_CLIENT_PREFIXES: &[&str] =
+    &["proxy-", "x-forwarded-", "x-auth-", "x-remote-", "x-authenticated-", "x-client-cert", "x-ssl-", "x-toolgate-"];
+
+/// Answer headers that never reach the client: another server's challenge, cookies and cross-origin rules.
+const FROM_UPSTREAM: &[&str] =
+    &["www-authenticate", "proxy-authenticate", "set-cookie", "alt-svc", "location", "mcp-session-id"];
+const FROM_UPSTREAM_PREFIXES: &[&str] = &["access-control-"];
+
+/// Answer headers that are true only of the bytes they came with.
+const OF_THE_BYTES: &[&str] = &["etag", "digest", "content-digest", "repr-digest", "content-md5", "accept-ranges"];
+
+/// What of the client's headers the upstream gets.
+#[must_use]
+pub fn to_upstream(from: &HeaderMap) -> HeaderMap {
+    let nominated = nominated(from);
+    let mut to = HeaderMap::with_capacity(from.len());
+    for (name, value) in from {
+        let text = name.as_str();
+        let is_kept = !HOP.contains(&text)
+            && !FROM_CLIENT.contains(&text)
+            && !FROM_CLIENT_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+            // CGI-like servers take `_` for `-`: such a name could be any of the above.
+            && !text.contains('_')
+            && !nominated.iter().any(|other| other == text);
+        if is_kept {
+            to.append(name.clone(), value.clone());
+        }
+    }
+    // Answers are read: they must come as they are.
+    to.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+    to
+}
+
+/// What of the upstream's headers the client gets.
+pub fn to_client(from: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+    let nominated = nominated(from);
+    from.iter().filter(move |(name, _)| {
+        let text = name.as_str();
+        !HOP.contains(&text)
+            && !FROM_UPSTREAM.contains(&text)
+            && !FROM_UPSTREAM_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
+            && !nominated.iter().any(|other| other == text)
+    })
+}
+
+/// Whether the header is true only of the bytes it came with.
+#[must_use]
+pub fn is_of_the_bytes(name: &HeaderName) -> bool {
+    OF_THE_BYTES.contains(&name.as_str())
+}
+
+/// The names that `Connection` declares to be of this hop.
+fn nominated(headers: &HeaderMap) -> Vec<String> {
+    headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .map(|name| name.trim().to_ascii_lowercase())
+        .filter(|name| !name.is_empty())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
+        let mut map = HeaderMap::new();
+        for (name, value) in lines {
+            map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
+        }
+        map
+    }
+
+    #[test]
+    fn nothing_that_speaks_for_the_caller_reaches_the_upstream() {
+        for name in [
+            "Authorization", "Cookie", "Proxy-Authorization", "DPoP", "X-Forwarded-User", "X-Forwarded-For", "Forwarded",
+            "X-Real-IP", "X-Auth-Request-Email", "X-Remote-User", "Remote-User", "X-HTTP-Method-Override", "Host",
+            "X-Toolgate-Subject", "X_Forwarded_User", "Mcp-Session-Id", "Last-Event-ID", "Origin", "Expect",
+            "Transfer-Encoding", "Content-Length", "Upgrade", "Connection", "Keep-Alive", "TE",
+        ] {
+            let out = to_upstream(&headers(&[(name, "x")]));
+            assert_eq!(out.len(), 1, "{name}: {out:?}");
+            assert_eq!(out.get("accept-encoding").unwrap(), "identity");
+        }
+    }
+
+    #[test]
+    fn what_is_the_protocols_passes() {
+        let lines = [
+            ("accept", "application/json, text/event-stream"), ("content-type", "application/json"),
+            ("mcp-protocol-version", "2025-11-25"), ("mcp-method", "ping"), ("mcp-name", "x"),
+            ("mcp-param-region", "eu"), ("traceparent", "00-1-2-01"), ("user-agent", "u"), ("x-acme", "1"),
+        ];
+        let out = to_upstream(&headers(&lines));
+        for (name, value) in lines {
+            assert_eq!(out.get(name).unwrap(), value);
+        }
+    }
+
+    #[test]
+    fn what_connection_names_is_of_this_hop() {
+        let out = to_upstream(&headers(&[("connection", "close, X-Acme"), ("x-acme", "1"), ("x-other", "2")]));
+        assert!(out.get("x-acme").is_none());
+        assert!(out.get("x-other").is_some());
+    }
+
+    #[test]
+    fn the_upstreams_challenge_never_passes() {
+        let from = headers(&[
+            ("www-authenticate", "Bearer x"), ("set-cookie", "a=b"), ("access-control-allow-origin", "*"),
+            ("mcp-session-id", "raw"), ("transfer-encoding", "chunked"), ("location", "http://10.0.0.1/"),
+            ("content-type", "application/json"), ("x-acme", "1"),
+        ]);
+        let names: Vec<_> = to_client(&from).map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["content-type", "x-acme"]);
+    }
+}

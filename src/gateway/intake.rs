@@ -1,0 +1,186 @@
+//! A request on its way in: its head, and its whole body within the limits.
+
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use http::{HeaderMap, Method, header};
+use pingora_core::protocols::http::ServerSession;
+use pingora_http::RequestHeader;
+use tokio::time::timeout;
+
+use super::Config;
+use super::metadata::is_metadata_path;
+use crate::message::agreement::{Field, Mirror};
+use crate::refusal::Refusal;
+use crate::settings::HostRule;
+
+/// What a request is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Route {
+    /// The MCP endpoint.
+    Endpoint,
+    /// The protected-resource metadata.
+    Metadata,
+}
+
+/// Finds out what a request is for, by its path alone and byte for byte.
+///
+/// # Errors
+/// [`Refusal::HttpMalformed`], [`Refusal::PathUnknown`].
+pub fn route(config: &Config, head: &RequestHeader) -> Result<Route, Refusal> {
+    // A fragment is never sent; whoever sends one means another path than the one before it.
+    if head.raw_path().contains(&b'#') {
+        return Err(Refusal::HttpMalformed);
+    }
+    let path = head.uri.path();
+    if path == config.endpoint {
+        Ok(Route::Endpoint)
+    } else if is_metadata_path(path, &config.endpoint) {
+        Ok(Route::Metadata)
+    } else {
+        Err(Refusal::PathUnknown)
+    }
+}
+
+/// Refuses framing that another reader could take differently.
+///
+/// # Errors
+/// [`Refusal::HttpMalformed`].
+pub fn refuse_ambiguous_framing(session: &ServerSession) -> Result<(), Refusal> {
+    let head = session.req_header();
+    if !head.headers.contains_key(header::TRANSFER_ENCODING) {
+        return Ok(());
+    }
+    // Pingora has dropped a Content-Length beside it already (RFC 9112 §6.3); the raw head still tells.
+    let raw = session.as_http1().map(|session| session.get_headers_raw_bytes().to_ascii_lowercase());
+    let has_both = raw.is_some_and(|raw| memchr::memmem::find(&raw, b"\ncontent-length").is_some());
+    if has_both { Err(Refusal::HttpMalformed) } else { Ok(()) }
+}
+
+/// The host must be ours and the origin, if there is one, on the list (MCP, transports, "Security Warning").
+///
+/// # Errors
+/// [`Refusal::HttpMalformed`], [`Refusal::HostNotAllowed`], [`Refusal::OriginNotAllowed`].
+pub fn refuse_foreign_names(config: &Config, head: &RequestHeader) -> Result<(), Refusal> {
+    let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
+    let host = match (authority, field(&head.headers, "host")) {
+        (_, Field::Repeated) => return Err(Refusal::HttpMalformed),
+        (Some(authority), _) => authority,
+        (None, Field::Once(host)) => host,
+        (None, Field::Absent) => return Err(Refusal::HostNotAllowed),
+    };
+    let Ok(host) = std::str::from_utf8(host) else { return Err(Refusal::HostNotAllowed) };
+    if !config.allowed_hosts.iter().any(|allowed| allowed.allows(host)) {
+        return Err(Refusal::HostNotAllowed);
+    }
+    match field(&head.headers, "origin") {
+        Field::Absent => Ok(()),
+        Field::Once(origin) if config.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin) => Ok(()),
+        Field::Once(origin) if config.allow_loopback_origins && is_loopback_origin(origin) => Ok(()),
+        Field::Once(_) | Field::Repeated => Err(Refusal::OriginNotAllowed),
+    }
+}
+
+fn is_loopback_origin(origin: &[u8]) -> bool {
+    let Ok(origin) = std::str::from_utf8(origin) else { return false };
+    let Some(host) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) else { return false };
+    HostRule::loopback().any(|allowed| allowed.allows(host))
+}
+
+/// The header lines called `name` as one field.
+#[must_use]
+pub fn field<'h>(headers: &'h HeaderMap, name: &str) -> Field<'h> {
+    Field::of(headers.get_all(name).iter().map(http::HeaderValue::as_bytes))
+}
+
+/// The headers that mirror the body.
+#[must_use]
+pub fn mirror(headers: &HeaderMap) -> Mirror<'_> {
+    Mirror {
+        version: field(headers, "mcp-protocol-version"),
+        method: field(headers, "mcp-method"),
+        name: field(headers, "mcp-name"),
+    }
+}
+
+/// Whether the endpoint knows the method.
+///
+/// # Errors
+/// [`Refusal::HttpMethodNotAllowed`].
+pub fn refuse_other_methods(method: &Method) -> Result<(), Refusal> {
+    match *method {
+        Method::GET | Method::POST | Method::DELETE => Ok(()),
+        _ => Err(Refusal::HttpMethodNotAllowed),
+    }
+}
+
+/// Reads the whole body.
+///
+/// # Errors
+/// [`Refusal::BodyTooLarge`], announced or not; [`Refusal::BodyTooSlow`]; [`Refusal::BodyCutShort`].
+pub async fn body(session: &mut ServerSession, limit: usize, time: Duration) -> Result<Bytes, Refusal> {
+    let announced = content_length(&session.req_header().headers);
+    if announced.is_some_and(|length| length > limit) {
+        return Err(Refusal::BodyTooLarge);
+    }
+    if expects_continue(session.req_header()) {
+        // RFC 9110 §10.1.1: whoever waits for it gets it once the head is judged.
+        session.write_continue_response().await.map_err(|_| Refusal::BodyCutShort)?;
+    }
+    let read = collect(session, limit, announced.unwrap_or(0));
+    timeout(time, read).await.map_err(|_elapsed| Refusal::BodyTooSlow)?
+}
+
+async fn collect(session: &mut ServerSession, limit: usize, announced: usize) -> Result<Bytes, Refusal> {
+    let next = async |session: &mut ServerSession| {
+        session.read_request_body().await.map_err(|_| Refusal::BodyCutShort)
+    };
+    let Some(first) = next(session).await? else { return Ok(Bytes::new()) };
+    if first.len() > limit {
+        return Err(Refusal::BodyTooLarge);
+    }
+    let mut all: Option<BytesMut> = None;
+    while let Some(chunk) = next(session).await? {
+        let held = all.get_or_insert_with(|| {
+            // Room for what was announced, but never more than a little in advance of what came.
+            let mut held = BytesMut::with_capacity(announced.min(256 * 1024).max(first.len()));
+            held.extend_from_slice(&first);
+            held
+        });
+        if held.len().saturating_add(chunk.len()) > limit {
+            return Err(Refusal::BodyTooLarge);
+        }
+        held.extend_from_slice(&chunk);
+    }
+    Ok(all.map_or(first, BytesMut::freeze))
+}
+
+/// The length that the head announces. Pingora has checked that there is no contradiction.
+fn content_length(headers: &HeaderMap) -> Option<usize> {
+    let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
+    // More digits than fit is more than any limit.
+    Some(text.split(',').next()?.trim().parse().unwrap_or(usize::MAX))
+}
+
+/// Whether the client waits for `100 Continue` before it sends its body.
+#[must_use]
+pub fn expects_continue(head: &RequestHeader) -> bool {
+    head.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_loopback_names_are_loopback_origins() {
+        for origin in ["http://localhost", "http://localhost:5173", "https://127.0.0.1:1", "http://[::1]:80"] {
+            assert!(is_loopback_origin(origin.as_bytes()), "{origin}");
+        }
+        for origin in ["null", "http://localhost.evil.com", "http://evil.com", "file://", "http://localhost@evil.com",
+            "http://127.0.0.1.evil.com:80", "http://localhost/", "ws://localhost"]
+        {
+            assert!(!is_loopback_origin(origin.as_bytes()), "{origin}");
+        }
+    }
+}

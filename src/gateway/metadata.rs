@@ -1,0 +1,95 @@
+//! What is told without a token: the protected-resource metadata (RFC 9728) and the rules for other origins.
+
+use http::header::{self, HeaderName};
+use http::{HeaderValue, Method};
+
+use super::Config;
+use super::answer::Answer;
+use crate::json::quoted;
+use crate::refusal::Refusal;
+
+/// The HTTP methods of the endpoint.
+pub const METHODS: &str = "GET, POST, DELETE, OPTIONS";
+
+const WELL_KNOWN: &str = "/.well-known/oauth-protected-resource";
+
+/// Both places where clients look for the metadata of an endpoint at `endpoint` (RFC 9728 §3.1).
+#[must_use]
+pub fn is_metadata_path(path: &str, endpoint: &str) -> bool {
+    path.strip_prefix(WELL_KNOWN).is_some_and(|rest| rest.is_empty() || rest == endpoint)
+}
+
+/// The URL of the metadata of the resource `origin` + `endpoint`.
+#[must_use]
+pub fn metadata_url(origin: &str, endpoint: &str) -> String {
+    let suffix = if endpoint == "/" { "" } else { endpoint };
+    format!("{origin}{WELL_KNOWN}{suffix}")
+}
+
+/// Answers a request for the metadata.
+///
+/// # Errors
+/// [`Refusal::HttpMethodNotAllowed`] for methods other than GET, HEAD and OPTIONS.
+pub fn metadata(config: &Config, method: &Method, scopes: &[&str]) -> Result<Answer, Refusal> {
+    let mut answer = match *method {
+        Method::GET | Method::HEAD => Answer::json(200, document(config, scopes)),
+        Method::OPTIONS => {
+            let mut answer = Answer::empty(204);
+            answer.set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS");
+            answer.set(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+            answer
+        }
+        _ => return Err(Refusal::HttpMethodNotAllowed),
+    };
+    answer.set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
+    answer.set(header::CACHE_CONTROL, "public, max-age=60");
+    Ok(answer)
+}
+
+fn document(config: &Config, scopes: &[&str]) -> String {
+    let list = |items: &[&str]| items.iter().map(|item| quoted(item)).collect::<Vec<_>>().join(",");
+    let mut members = vec![format!("\"resource\":{}", quoted(&config.resource))];
+    if !config.authorization_servers.is_empty() {
+        let servers: Vec<&str> = config.authorization_servers.iter().map(String::as_str).collect();
+        members.push(format!("\"authorization_servers\":[{}]", list(&servers)));
+    }
+    members.push(format!("\"scopes_supported\":[{}]", list(scopes)));
+    members.push("\"bearer_methods_supported\":[\"header\"]".into());
+    format!("{{{}}}", members.join(","))
+}
+
+/// The headers that MCP clients in browsers send.
+const ALLOWED_HEADERS: &str = "authorization, content-type, accept, mcp-protocol-version, mcp-session-id, \
+                               mcp-method, mcp-name, last-event-id";
+/// The headers that they must be able to read.
+const EXPOSED_HEADERS: &str = "mcp-session-id, mcp-protocol-version, www-authenticate, retry-after";
+
+/// Answers a preflight, or any OPTIONS request to the endpoint.
+#[must_use]
+pub fn preflight(requested_headers: Option<&HeaderValue>) -> Answer {
+    let mut answer = Answer::empty(204);
+    answer.set(header::ALLOW, METHODS);
+    answer.set(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    // `Mcp-Param-*` cannot be named beforehand.
+    let mut allowed = ALLOWED_HEADERS.to_owned();
+    for name in requested_headers.and_then(|value| value.to_str().ok()).unwrap_or_default().split(',') {
+        let name = name.trim().to_ascii_lowercase();
+        if name.starts_with("mcp-param-") && HeaderName::try_from(name.as_str()).is_ok() {
+            allowed.push_str(", ");
+            allowed.push_str(&name);
+        }
+    }
+    answer.set(header::ACCESS_CONTROL_ALLOW_HEADERS, &allowed);
+    answer.set(header::ACCESS_CONTROL_MAX_AGE, "600");
+    answer
+}
+
+/// What an answer to an allowed origin says (Fetch, "CORS protocol").
+#[must_use]
+pub fn cross_origin(origin: &HeaderValue) -> [(HeaderName, HeaderValue); 3] {
+    [
+        (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()),
+        (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS)),
+        (header::VARY, HeaderValue::from_static("Origin")),
+    ]
+}

@@ -1,0 +1,270 @@
+//! What is known of a request when it is over, for the metrics and the audit: one count, one line, one place.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use aws_lc_rs::digest;
+use pingora_core::protocols::http::ServerSession;
+
+use super::downstream::Ending;
+use super::now;
+use crate::caller::Caller;
+use crate::judge::{Permit, Refused};
+use crate::live::Reload;
+use crate::message::lists::Tally;
+use crate::message::{Ask, Message};
+use crate::policy::Kind;
+use crate::record::{AuditRecord, Moment, Outcome, trace_id};
+use crate::refusal::Refusal;
+use crate::report::audit::Audit;
+use crate::report::metrics::{MethodLabel, Metrics, ReloadResult, StreamEnd, Subject, UpstreamResult};
+
+/// Where requests are reported to.
+pub struct Report {
+    metrics: Arc<Metrics>,
+    audit: Audit,
+    /// Identifiers count up from a random number, so that two processes do not share them.
+    ids: AtomicU64,
+}
+
+impl Report {
+    /// A report that counts in `metrics` and writes to `audit`; `seed` sets its identifiers apart from others'.
+    #[must_use]
+    pub const fn new(metrics: Arc<Metrics>, audit: Audit, seed: u64) -> Self {
+        Self { metrics, audit, ids: AtomicU64::new(seed) }
+    }
+
+    /// Counts a connection that did not speak HTTP.
+    pub fn malformed(&self) {
+        self.metrics.request(MethodLabel::none(), Some(Refusal::HttpMalformed), Duration::ZERO, None);
+    }
+
+    /// Counts the token of a request.
+    pub fn verified(&self, issuer: Option<&str>, refused: Option<Refusal>) {
+        self.metrics.verification(issuer, refused);
+    }
+
+    /// Counts a stream that begins.
+    pub fn stream_began(&self) {
+        self.metrics.stream_began();
+    }
+
+    /// Counts a stream that ended.
+    pub fn stream_ended(&self, ending: Ending) {
+        self.metrics.stream_ended(match ending {
+            Ending::Complete | Ending::BrokenOff => StreamEnd::Upstream,
+            Ending::TokenExpired => StreamEnd::Expired,
+            Ending::Shutdown => StreamEnd::Shutdown,
+            Ending::Opaque => StreamEnd::Flaw,
+            Ending::ClientLeft => StreamEnd::Client,
+        });
+    }
+
+    /// Notes that a policy came into force.
+    pub fn policy_in_force(&self, generation: u64) {
+        self.metrics.policy_in_force(generation, now().1.as_secs_f64());
+    }
+
+    /// Notes what became of a changed policy file.
+    pub fn reloaded(&self, reload: &Reload) {
+        match reload {
+            Reload::Done(generation) => {
+                self.metrics.reload(ReloadResult::Done);
+                self.policy_in_force(*generation);
+            }
+            Reload::Kept(_) => self.metrics.reload(ReloadResult::Kept),
+        }
+    }
+
+    /// Reports a request that is over.
+    pub fn finished(&self, record: &Record) {
+        let duration = record.started.elapsed();
+        let overhead = record.upstream_time.and_then(|upstream| duration.checked_sub(upstream));
+        let overhead = overhead.filter(|_| !record.is_stream);
+        self.metrics.request(record.method, record.refusal, duration, overhead);
+        if let Some(subject) = record.decided {
+            self.metrics.decision(subject, record.reason);
+        }
+        for tally in &record.tallies {
+            self.metrics.list(tally);
+        }
+        if let Some(result) = record.upstream_result {
+            self.metrics.upstream(result);
+        }
+        self.audit.write(record.line(duration));
+    }
+}
+
+/// What is known of a request so far.
+pub struct Record {
+    id: u64,
+    time: Duration,
+    started: Instant,
+    remote: Option<String>,
+    trace: Option<String>,
+    method: MethodLabel,
+    method_name: String,
+    subject: Option<Subject>,
+    name: Option<String>,
+    decided: Option<Subject>,
+    reason: Option<&'static str>,
+    rule: Option<String>,
+    session: Option<String>,
+    upstream_status: Option<u16>,
+    upstream_time: Option<Duration>,
+    upstream_result: Option<UpstreamResult>,
+    /// The number of the policy that was asked.
+    pub generation: u64,
+    /// The caller, once its token is verified.
+    pub caller: Option<Caller>,
+    /// How the upstream's answer ended, if it was passed on.
+    pub ending: Option<Ending>,
+    /// Whether the answer was a stream.
+    pub is_stream: bool,
+    /// The status the caller got.
+    pub status: u16,
+    /// Why it was refused, if it was.
+    pub refusal: Option<Refusal>,
+    /// What was cut out of lists.
+    pub tallies: Vec<Tally>,
+}
+
+impl Record {
+    /// A request whose head was just read.
+    #[must_use]
+    pub fn new(report: &Report, session: &ServerSession) -> Self {
+        let headers = &session.req_header().headers;
+        let trace = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(trace_id);
+        Self {
+            id: report.ids.fetch_add(1, Ordering::Relaxed),
+            time: now().1,
+            started: Instant::now(),
+            remote: session.client_addr().map(ToString::to_string),
+            trace: trace.map(ToOwned::to_owned),
+            method: MethodLabel::none(),
+            method_name: session.req_header().method.as_str().to_owned(),
+            subject: None,
+            name: None,
+            decided: None,
+            reason: None,
+            rule: None,
+            session: None,
+            upstream_status: None,
+            upstream_time: None,
+            upstream_result: None,
+            generation: 0,
+            caller: None,
+            ending: None,
+            is_stream: false,
+            status: 0,
+            refusal: None,
+            tallies: Vec::new(),
+        }
+    }
+
+    /// The identifier under which the operator finds this request.
+    #[must_use]
+    pub fn id(&self) -> String {
+        format!("{:016x}", self.id)
+    }
+
+    /// Notes the method of a body that could not be understood further.
+    pub fn method(&mut self, method: &str) {
+        self.method = MethodLabel::of(method);
+        if !method.is_empty() {
+            method.clone_into(&mut self.method_name);
+        }
+    }
+
+    /// Notes what a message asks for.
+    pub fn message(&mut self, message: &Message<'_>) {
+        self.method(&message.method);
+        let (subject, name) = match &message.ask {
+            Ask::Base | Ask::List(_) => (Subject::Base, None),
+            Ask::Tool { name, .. } => (Subject::Thing(Kind::Tool), Some(name.as_ref())),
+            Ask::Prompt { name } => (Subject::Thing(Kind::Prompt), Some(name.as_ref())),
+            Ask::Resource { uri } => (Subject::Thing(Kind::Resource), Some(uri.as_ref())),
+            Ask::Listen { uris, .. } => (Subject::Thing(Kind::Resource), uris.first().map(AsRef::as_ref)),
+            Ask::Task | Ask::Specified | Ask::Extension => {
+                (Subject::Thing(Kind::Method), Some(message.method.as_ref()))
+            }
+        };
+        self.subject = Some(subject);
+        self.name = name.map(ToOwned::to_owned);
+    }
+
+    /// Notes the session, by a digest: the identifier itself would be a key to it.
+    pub fn session(&mut self, sealed: &str) {
+        let digest = digest::digest(&digest::SHA256, sealed.as_bytes());
+        self.session = Some(digest.as_ref().iter().take(8).map(|byte| format!("{byte:02x}")).collect());
+    }
+
+    /// Notes that the judge refuses.
+    pub fn refused(&mut self, refused: &Refused<'_>) {
+        self.decided = self.subject;
+        self.reason = Some(refused.reason);
+        self.rule = refused.rule.map(ToOwned::to_owned);
+    }
+
+    /// Notes that the judge permits.
+    pub fn permitted(&mut self, permit: &Permit<'_>) {
+        self.decided = self.subject.or(Some(Subject::Base));
+        self.rule = permit.rule().map(ToOwned::to_owned);
+    }
+
+    /// Notes the head of the upstream's answer, or that there is none.
+    pub fn upstream(&mut self, time: Duration, answer: Result<u16, &Refusal>) {
+        self.upstream_time = Some(time);
+        self.upstream_status = answer.ok();
+        self.upstream_result = Some(answer.err().map_or(UpstreamResult::Answered, |refusal| result(*refusal)));
+    }
+
+    /// Notes that the upstream's answer cannot be passed on.
+    pub const fn upstream_refused(&mut self, refusal: Refusal) {
+        self.upstream_result = Some(result(refusal));
+    }
+
+    /// Notes that the caller left before the upstream answered.
+    pub const fn abandoned(&mut self) {
+        self.upstream_result = Some(UpstreamResult::Abandoned);
+    }
+
+    fn line(&self, duration: Duration) -> Vec<u8> {
+        let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
+        let id = self.id();
+        let caller = self.caller.as_ref();
+        let refused_word = self.refusal.map(Refusal::word);
+        AuditRecord {
+            time: Moment(u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX)),
+            request_id: &id,
+            decision_id: Some(&id),
+            subject: caller.map(|caller| &*caller.subject),
+            issuer: caller.map(|caller| &*caller.issuer),
+            client_id: caller.and_then(|caller| caller.client_id.as_deref()),
+            method: Some(&self.method_name),
+            kind: self.subject.map(Subject::word),
+            name: self.name.as_deref(),
+            decision: if self.refusal.is_some() { Outcome::Deny } else { Outcome::Allow },
+            reason: self.reason.or(refused_word).unwrap_or("permitted"),
+            rule: self.rule.as_deref(),
+            policy_generation: self.generation,
+            session: self.session.as_deref(),
+            http_status: self.status,
+            upstream_status: self.upstream_status,
+            duration_us: micros(duration),
+            upstream_us: self.upstream_time.map(micros),
+            remote: self.remote.as_deref(),
+            trace_id: self.trace.as_deref(),
+        }
+        .line()
+    }
+}
+
+const fn result(refusal: Refusal) -> UpstreamResult {
+    match refusal {
+        Refusal::UpstreamDown => UpstreamResult::Down,
+        Refusal::UpstreamTooSlow => UpstreamResult::Slow,
+        _ => UpstreamResult::Nonsense,
+    }
+}

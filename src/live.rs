@@ -1,0 +1,199 @@
+//! What changes while the gateway runs: the policy in force, and the file it comes from.
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+
+use crate::policy::Policy;
+
+/// A policy and its number, seen by one request from beginning to end.
+#[derive(Debug)]
+pub struct Snapshot {
+    /// The policy.
+    pub policy: Policy,
+    /// Counts up with every policy that came into force; 0 is the empty one before the first.
+    pub generation: u64,
+}
+
+/// The policy in force.
+#[derive(Debug)]
+pub struct Live {
+    current: ArcSwap<Snapshot>,
+    /// Why the newest file is not in force, if it is not.
+    trouble: Mutex<Option<String>>,
+}
+
+/// What became of a reload.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reload {
+    /// The new policy is in force under this generation.
+    Done(u64),
+    /// The last good policy stays in force.
+    Kept(String),
+}
+
+impl Default for Live {
+    fn default() -> Self {
+        let empty = Snapshot { policy: Policy::empty(), generation: 0 };
+        Self { current: ArcSwap::from_pointee(empty), trouble: Mutex::new(None) }
+    }
+}
+
+impl Live {
+    /// The policy in force now.
+    #[must_use]
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.current.load_full()
+    }
+
+    /// Puts the policy written in `text` into force if it compiles and passes its own tests.
+    pub fn replace(&self, file: &str, text: &str) -> Reload {
+        match compile(file, text) {
+            Ok(policy) => {
+                let generation = self.snapshot().generation.saturating_add(1);
+                self.current.store(Arc::new(Snapshot { policy, generation }));
+                self.set_trouble(None);
+                Reload::Done(generation)
+            }
+            Err(flaws) => self.keep(flaws),
+        }
+    }
+
+    /// Keeps the policy in force, because of `trouble` with a newer one.
+    pub fn keep(&self, trouble: String) -> Reload {
+        self.set_trouble(Some(trouble.clone()));
+        Reload::Kept(trouble)
+    }
+
+    /// Why the newest file is not in force, if it is not.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().ok().and_then(|trouble| trouble.clone())
+    }
+
+    fn set_trouble(&self, trouble: Option<String>) {
+        if let Ok(mut held) = self.trouble.lock() {
+            *held = trouble;
+        }
+    }
+}
+
+/// Compiles a policy and runs the tests it carries.
+///
+/// # Errors
+/// All flaws, or all tests that fail, as text for people.
+pub fn compile(file: &str, text: &str) -> Result<Policy, String> {
+    let policy = Policy::compile(file, text).map_err(|flaws| flaws.to_string())?;
+    let failed: Vec<String> = policy
+        .run_tests()
+        .into_iter()
+        .filter(|test| !test.passed())
+        .map(|test| format!("{file}:{}: test `{}` fails: {}", test.line, test.name, test.failures.join("; ")))
+        .collect();
+    if failed.is_empty() { Ok(policy) } else { Err(failed.join("\n")) }
+}
+
+/// The largest policy file that is read.
+const MOST_BYTES: u64 = 4 * 1024 * 1024;
+
+/// Reads a policy file.
+///
+/// # Errors
+/// What the operator should read about it.
+pub fn read(path: &Path) -> Result<String, String> {
+    let name = path.display();
+    let about = |error: std::io::Error| format!("{name}: cannot be read: {error}");
+    let length = std::fs::metadata(path).map_err(about)?.len();
+    if length > MOST_BYTES {
+        return Err(format!("{name}: {length} bytes are more than the {MOST_BYTES} a policy may have"));
+    }
+    std::fs::read_to_string(path).map_err(about)
+}
+
+/// How often the file is looked at.
+const INTERVAL: Duration = Duration::from_millis(200);
+
+/// What is seen of a file without reading it. A swapped symlink, a rename and a rewrite all change it.
+#[derive(Debug, PartialEq, Eq)]
+struct Look(Option<(u64, u64, u64, i64, i64)>);
+
+impl Look {
+    fn at(path: &Path) -> Self {
+        use std::os::unix::fs::MetadataExt as _;
+        // The path is resolved anew each time, so that Kubernetes' swapped `..data` link is followed.
+        let seen = std::fs::metadata(path).ok();
+        Self(seen.map(|file| (file.dev(), file.ino(), file.size(), file.mtime(), file.mtime_nsec())))
+    }
+}
+
+/// Looks at `path` until `stop`, and puts what it finds into force.
+///
+/// The path is looked at rather than watched: a watch on a file is lost when the file is replaced, one on its
+/// folder misses what lies behind a link, and neither works on every file system. A look costs one system call.
+pub fn watch(path: PathBuf, live: &Live, stop: &AtomicBool, mut report: impl FnMut(&Reload)) {
+    let name = path.display().to_string();
+    let mut seen = Look::at(&path);
+    let mut in_force = std::fs::read_to_string(&path).ok();
+    let mut settled = true;
+    while !stop.load(Ordering::Relaxed) {
+        std::thread::sleep(INTERVAL);
+        let look = Look::at(&path);
+        if look != seen {
+            // Read only what has not changed since the last look: a file half written is left alone.
+            seen = look;
+            settled = false;
+            continue;
+        }
+        if settled {
+            continue;
+        }
+        settled = true;
+        let reload = match read(&path) {
+            Ok(text) if in_force.as_deref() == Some(&text) && live.trouble().is_none() => continue,
+            Ok(text) => {
+                let reload = live.replace(&name, &text);
+                in_force = Some(text);
+                reload
+            }
+            Err(trouble) => {
+                in_force = None;
+                live.keep(trouble)
+            }
+        };
+        report(&reload);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ONE: &str = "version: 1\ntools: {a: {scopes: []}}\n";
+
+    #[test]
+    fn a_flawed_policy_leaves_the_last_good_one_in_force() {
+        let live = Live::default();
+        assert_eq!(live.snapshot().policy.rule_count(), 0);
+        assert_eq!(live.replace("p", ONE), Reload::Done(1));
+        for flawed in ["", "version: 2", "version: 1\ntool: {}", "\0", "version: 1\ntools: {a: {}}"] {
+            assert!(matches!(live.replace("p", flawed), Reload::Kept(_)), "{flawed:?}");
+            assert_eq!(live.snapshot().generation, 1);
+            assert_eq!(live.snapshot().policy.rule_count(), 1);
+            assert!(live.trouble().is_some());
+        }
+        assert_eq!(live.replace("p", ONE), Reload::Done(2));
+        assert_eq!(live.trouble(), None);
+    }
+
+    #[test]
+    fn a_snapshot_outlives_a_reload() {
+        let live = Live::default();
+        live.replace("p", ONE);
+        let held = live.snapshot();
+        live.replace("p", "version: 1\n");
+        assert_eq!(held.policy.rule_count(), 1);
+    }
+}

@@ -1,0 +1,321 @@
+//! From settings to a running gateway, and from a signal to its end.
+
+pub mod admin;
+pub mod signals;
+pub mod tls;
+
+use std::io::Write as _;
+use std::net::{SocketAddr, TcpListener};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize};
+use std::time::Duration;
+
+use pingora_core::listeners::{ListenerConfig, TcpSocketOptions};
+use pingora_core::server::configuration::ServerConf;
+use pingora_core::server::{RunArgs, Server};
+use pingora_core::services::listening::Service;
+
+use crate::gateway::record::Report;
+use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
+use crate::gateway::{self, Config, Gateway, Parts, metadata};
+use crate::live::{self, Live, Reload};
+use crate::report::audit::Audit;
+use crate::report::metrics::Metrics;
+use crate::session::Sealer;
+use crate::settings::{self, ListenAddress, PublicUrl, Settings, Tls};
+use crate::token::Issuers;
+use admin::Admin;
+use signals::Signals;
+
+/// Exit code for a configuration or policy that is wrong (`EX_CONFIG` of sysexits.h).
+pub const EXIT_CONFIG: u8 = 78;
+
+/// All that a gateway needs to run, checked.
+pub struct Plan {
+    /// Where it listens; no port is 0 any more.
+    pub listen: Vec<(ListenAddress, Option<Tls>)>,
+    /// Where the operator asks.
+    pub admin: SocketAddr,
+    /// What holds the ports that the system chose.
+    pub reserved: Vec<tokio::net::TcpSocket>,
+    /// How requests are judged.
+    pub config: Config,
+    /// Whose tokens are taken.
+    pub issuers: Issuers,
+    /// What binds sessions to their owners.
+    pub sealer: Sealer,
+    /// Where requests go.
+    pub upstream: UpstreamSettings,
+    /// The first policy, in force.
+    pub live: Live,
+    /// The file that is watched for the next one.
+    pub policy_file: Option<PathBuf>,
+    /// Where decisions are written down.
+    pub audit: settings::AuditTarget,
+    /// Worker threads.
+    pub threads: usize,
+    /// For what is under way to end after SIGTERM.
+    pub grace: Duration,
+    /// Between SIGTERM and the closing of the listeners.
+    pub shutdown_delay: Duration,
+}
+
+/// Runs the gateway until a signal ends it.
+pub fn run(settings: &Settings) -> ExitCode {
+    for warning in &settings.warnings {
+        say(&format!("warning: {warning}"));
+    }
+    match plan(settings) {
+        Ok(plan) => {
+            announce(&plan);
+            start(plan)
+        }
+        Err(trouble) => {
+            say(&trouble);
+            ExitCode::from(EXIT_CONFIG)
+        }
+    }
+}
+
+/// Tells the operator one thing.
+pub fn say(text: &str) {
+    let _ = writeln!(std::io::stderr(), "{text}");
+}
+
+fn announce(plan: &Plan) {
+    let snapshot = plan.live.snapshot();
+    say(&format!("toolgate {} serving {}", env!("CARGO_PKG_VERSION"), plan.config.resource));
+    for (address, tls) in &plan.listen {
+        let scheme = if tls.is_some() { "https" } else { "http" };
+        match address {
+            ListenAddress::Tcp(address) => say(&format!("  listening  {scheme}://{address}{}", plan.config.endpoint)),
+            ListenAddress::Unix(path) => say(&format!("  listening  unix:{}", path.display())),
+        }
+    }
+    say(&format!("  admin      http://{}/readyz  /metrics", plan.admin));
+    say(&format!("  upstream   {}", describe(&plan.upstream)));
+    say(&format!("  policy     {} rules", snapshot.policy.rule_count()));
+}
+
+fn describe(upstream: &UpstreamSettings) -> String {
+    match &upstream.target {
+        Target::Tcp(address) => format!("http://{address}{}", upstream.path),
+        Target::Unix(path) => format!("unix:{}#{}", path.display(), upstream.path),
+    }
+}
+
+fn plan(settings: &Settings) -> Result<Plan, String> {
+    let text = live::read(&settings.policy)?;
+    let live = Live::default();
+    if let Reload::Kept(trouble) = live.replace(&settings.policy.display().to_string(), &text) {
+        return Err(trouble);
+    }
+    let mut reserved = Vec::new();
+    let mut listen = Vec::new();
+    for one in &settings.listen {
+        let address = match &one.address {
+            ListenAddress::Tcp(address) => ListenAddress::Tcp(claim(*address, &mut reserved)?),
+            ListenAddress::Unix(path) => ListenAddress::Unix(path.clone()),
+        };
+        listen.push((address, one.tls.clone()));
+    }
+    let admin = claim(settings.admin, &mut reserved)?;
+    let port = listen.iter().find_map(|(address, _)| match address {
+        ListenAddress::Tcp(address) => Some(address.port()),
+        ListenAddress::Unix(_) => None,
+    });
+    let public_url = settings.public_url_at(port.unwrap_or(80));
+    let mut issuers = Vec::new();
+    for one in &settings.issuers {
+        let keys = one.keys().load().map_err(|trouble| format!("issuer `{}`: {trouble}", one.name()))?;
+        let mut issuer = one.issuer(&public_url);
+        issuer.keys = Some(Arc::new(keys));
+        issuers.push(issuer);
+    }
+    Ok(Plan {
+        listen,
+        admin,
+        reserved,
+        config: config(settings, &public_url),
+        issuers: Issuers::new(issuers).map_err(|error| error.to_string())?,
+        sealer: match &settings.session_key {
+            Some(key) => Sealer::new(key.expose()),
+            None => Sealer::new(&random_key()?),
+        },
+        upstream: upstream(settings),
+        live,
+        policy_file: Some(settings.policy.clone()),
+        audit: settings.audit.clone(),
+        threads: settings.threads,
+        grace: settings.limits.grace,
+        shutdown_delay: settings.limits.shutdown_delay,
+    })
+}
+
+/// A key of this process alone: sessions end with it.
+pub(crate) fn random_key() -> Result<[u8; 32], String> {
+    let mut key = [0; 32];
+    aws_lc_rs::rand::fill(&mut key).map_err(|_| "the system gives no random bytes".to_owned())?;
+    Ok(key)
+}
+
+fn upstream(settings: &Settings) -> UpstreamSettings {
+    let target = match &settings.upstream {
+        settings::Upstream::Tcp { host, port, .. } if host.contains(':') => Target::Tcp(format!("[{host}]:{port}")),
+        settings::Upstream::Tcp { host, port, .. } => Target::Tcp(format!("{host}:{port}")),
+        settings::Upstream::Unix { socket, .. } => Target::Unix(socket.clone()),
+    };
+    UpstreamSettings {
+        target,
+        path: settings.upstream.path().to_owned(),
+        host: settings.upstream.authority(),
+        connect_timeout: settings.limits.upstream_connect_timeout,
+        answer_timeout: settings.limits.upstream_timeout,
+    }
+}
+
+fn config(settings: &Settings, public_url: &PublicUrl) -> Config {
+    let limits = &settings.limits;
+    let servers = settings.issuers.iter().map(|issuer| issuer.name());
+    Config {
+        endpoint: public_url.path().to_owned(),
+        resource: public_url.as_str().to_owned(),
+        metadata_url: metadata::metadata_url(&public_url.origin(), public_url.path()),
+        authorization_servers: servers
+            .filter(|name| name.starts_with("https://") || name.starts_with("http://"))
+            .map(ToOwned::to_owned)
+            .collect(),
+        allowed_hosts: settings.hosts(public_url),
+        allowed_origins: settings.allowed_origins.clone(),
+        allow_loopback_origins: false,
+        limits: gateway::Limits::from(limits),
+    }
+}
+
+/// Makes sure that the address can be listened on, and finds a port where the system is to choose.
+///
+/// # Errors
+/// What the operator should read.
+pub fn claim(address: SocketAddr, reserved: &mut Vec<tokio::net::TcpSocket>) -> Result<SocketAddr, String> {
+    let trouble = |error: std::io::Error| format!("cannot listen on {address}: {error}");
+    if address.port() != 0 {
+        // Pingora binds later, and does not say what went wrong.
+        TcpListener::bind(address).map_err(trouble)?;
+        return Ok(address);
+    }
+    // Held, but not listening: nobody else is given the port, and Pingora may share it.
+    let socket = if address.is_ipv4() { tokio::net::TcpSocket::new_v4() } else { tokio::net::TcpSocket::new_v6() };
+    let socket = socket.map_err(trouble)?;
+    socket.set_reuseport(true).map_err(trouble)?;
+    socket.bind(address).map_err(trouble)?;
+    let chosen = socket.local_addr().map_err(trouble)?;
+    reserved.push(socket);
+    Ok(chosen)
+}
+
+/// Starts everything, and returns when it has ended.
+pub fn start(plan: Plan) -> ExitCode {
+    let (metrics, audit, report) = match reporting(&plan) {
+        Ok(parts) => parts,
+        Err(trouble) => {
+            say(&trouble);
+            return ExitCode::from(EXIT_CONFIG);
+        }
+    };
+    let live = Arc::new(plan.live);
+    report.policy_in_force(live.snapshot().generation);
+    let under_way = Arc::new(AtomicUsize::new(0));
+    let upstream = Arc::new(Upstream::new(plan.upstream));
+    let gateway = Gateway::new(Parts {
+        config: plan.config,
+        live: Arc::clone(&live),
+        issuers: plan.issuers,
+        sealer: plan.sealer,
+        upstream: Arc::clone(&upstream),
+        report: Arc::clone(&report),
+        under_way: Arc::clone(&under_way),
+    });
+    let signals = Arc::new(Signals::new(plan.shutdown_delay, under_way, audit));
+    let admin = Admin::new(Arc::clone(&live), upstream, metrics, Arc::clone(&signals));
+    let mut server = Server::new_with_opt_and_conf(None, server_conf(plan.threads, plan.grace));
+    server.bootstrap();
+    let mut public = Service::new("gateway".to_owned(), gateway);
+    public.threads = Some(plan.threads);
+    for (address, tls) in &plan.listen {
+        match listener(address, tls.as_ref(), !plan.reserved.is_empty()) {
+            Ok(listener) => public.add_listener(listener),
+            Err(trouble) => {
+                say(&trouble);
+                return ExitCode::from(EXIT_CONFIG);
+            }
+        }
+    }
+    let mut operator = Service::new("admin".to_owned(), admin);
+    operator.threads = Some(1);
+    operator.add_listener(tcp(plan.admin, !plan.reserved.is_empty()));
+    server.add_service(public);
+    server.add_service(operator);
+    if let Some(file) = plan.policy_file {
+        watch(file, live, report, &signals);
+    }
+    server.run(RunArgs { shutdown_signal: Box::new(signals::Watch(Arc::clone(&signals))) });
+    drop(plan.reserved);
+    signals.finish();
+    ExitCode::SUCCESS
+}
+
+fn reporting(plan: &Plan) -> Result<(Arc<Metrics>, Audit, Arc<Report>), String> {
+    let names: Vec<&str> = plan.issuers.iter().map(|issuer| &*issuer.name).collect();
+    let metrics = Arc::new(Metrics::new(names).map_err(|error| format!("metrics: {error}"))?);
+    let audit = Audit::start(&plan.audit, metrics.audit_dropped()).map_err(|error| format!("audit: {error}"))?;
+    let [a, b, c, d, e, f, g, h, ..] = random_key()?;
+    let seed = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
+    let report = Arc::new(Report::new(Arc::clone(&metrics), audit.clone(), seed));
+    Ok((metrics, audit, report))
+}
+
+fn server_conf(threads: usize, grace: Duration) -> ServerConf {
+    ServerConf {
+        threads,
+        // Pingora's default of 300 s is longer than any pod's.
+        grace_period_seconds: Some(grace.as_secs()),
+        graceful_shutdown_timeout_seconds: Some(1),
+        ..ServerConf::default()
+    }
+}
+
+fn watch(file: PathBuf, live: Arc<Live>, report: Arc<Report>, signals: &Signals) {
+    let stop: Arc<AtomicBool> = signals.stop();
+    std::thread::spawn(move || {
+        live::watch(file, &live, &stop, |reload| {
+            report.reloaded(reload);
+            match reload {
+                Reload::Done(generation) => say(&format!("policy: generation {generation} is in force")),
+                Reload::Kept(trouble) => say(&format!("policy: the last good one stays in force\n{trouble}")),
+            }
+        });
+    });
+}
+
+fn listener(address: &ListenAddress, tls: Option<&Tls>, is_shared: bool) -> Result<ListenerConfig, String> {
+    let listener = match address {
+        ListenAddress::Tcp(address) => tcp(*address, is_shared),
+        ListenAddress::Unix(path) => {
+            use std::os::unix::fs::PermissionsExt as _;
+            let path = path.to_str().ok_or("the path of the socket is not UTF-8")?;
+            ListenerConfig::uds(path).permissions(std::fs::Permissions::from_mode(0o660))
+        }
+    };
+    match tls {
+        Some(tls) => Ok(listener.tls(tls::settings(tls)?)),
+        None => Ok(listener),
+    }
+}
+
+fn tcp(address: SocketAddr, is_shared: bool) -> ListenerConfig {
+    let mut options = TcpSocketOptions::default();
+    options.so_reuseport = is_shared.then_some(true);
+    ListenerConfig::tcp(address.to_string()).tcp_socket_options(options)
+}

@@ -1,0 +1,110 @@
+//! The operator's listener: metrics and health, and nothing that a caller of the gateway can reach.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use http::Method;
+use http::header::{self, HeaderName};
+use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
+use pingora_core::protocols::http::ServerSession;
+use pingora_core::server::ShutdownWatch;
+
+use super::signals::Signals;
+use crate::gateway::answer::Answer;
+use crate::gateway::upstream::Upstream;
+use crate::json::quoted;
+use crate::live::Live;
+use crate::report::metrics::Metrics;
+
+/// The application behind the admin listener.
+pub struct Admin {
+    live: Arc<Live>,
+    upstream: Arc<Upstream>,
+    metrics: Arc<Metrics>,
+    signals: Arc<Signals>,
+}
+
+impl Admin {
+    /// An admin application that tells of these.
+    #[must_use]
+    pub const fn new(
+        live: Arc<Live>,
+        upstream: Arc<Upstream>,
+        metrics: Arc<Metrics>,
+        signals: Arc<Signals>,
+    ) -> Self {
+        Self { live, upstream, metrics, signals }
+    }
+
+    async fn answer(&self, method: &Method, path: &str) -> Answer {
+        if !matches!(*method, Method::GET | Method::HEAD) {
+            let mut answer = text(405, "only GET and HEAD\n".into());
+            answer.set(header::ALLOW, "GET, HEAD");
+            return answer;
+        }
+        match path {
+            "/metrics" => {
+                let mut answer = text(200, self.metrics.render());
+                answer.headers.clear();
+                answer.set(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
+                answer
+            }
+            "/livez" => text(200, "ok\n".into()),
+            "/readyz" => self.ready().await,
+            "/" => text(200, "toolgate admin: /metrics /livez /readyz\n".into()),
+            _ => text(404, "nothing is served at this path\n".into()),
+        }
+    }
+
+    /// Ready when requests can be judged and forwarded. What is wrong stands in the body.
+    async fn ready(&self) -> Answer {
+        let snapshot = self.live.snapshot();
+        let upstream = self.upstream.probe().await;
+        let is_draining = self.signals.is_draining();
+        let has_policy = snapshot.generation > 0;
+        let is_ready = has_policy && upstream.is_ok() && !is_draining;
+        let upstream = upstream.map_or_else(|refusal| refusal.sentence(), |()| "ok");
+        let policy = match self.live.trouble() {
+            // What is in force is good; the operator should still see that the newest file is not.
+            Some(trouble) => format!("generation {} stays in force: {trouble}", snapshot.generation),
+            None if has_policy => format!("ok: generation {}", snapshot.generation),
+            None => "none is in force".to_owned(),
+        };
+        let body = format!(
+            "{{\"ready\":{is_ready},\"policy\":{},\"upstream\":{},\"draining\":{is_draining}}}\n",
+            quoted(&policy),
+            quoted(upstream)
+        );
+        Answer::json(if is_ready { 200 } else { 503 }, body)
+    }
+}
+
+fn text(status: u16, body: String) -> Answer {
+    let mut answer = Answer { status, headers: Vec::new(), body: body.into() };
+    answer.set(header::CONTENT_TYPE, "text/plain; charset=utf-8");
+    answer.set(HeaderName::from_static("x-content-type-options"), "nosniff");
+    answer
+}
+
+/// Seconds an idle connection is kept.
+const KEEPALIVE: u64 = 75;
+
+#[async_trait]
+impl HttpServerApp for Admin {
+    async fn process_new_http(
+        self: &Arc<Self>,
+        mut session: ServerSession,
+        shutdown: &ShutdownWatch,
+    ) -> Option<ReusedHttpStream> {
+        if !session.read_request().await.ok()? {
+            return None;
+        }
+        let is_kept = session.get_keepalive().is_some() && !*shutdown.borrow();
+        session.set_keepalive(is_kept.then_some(KEEPALIVE));
+        let (method, path) = (session.req_header().method.clone(), session.req_header().uri.path().to_owned());
+        self.answer(&method, &path).await.write(&mut session).await.ok()?;
+        let settings = HttpPersistentSettings::for_session(&session);
+        let reusable = session.finish().await.ok()??;
+        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+    }
+}
