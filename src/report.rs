@@ -1,0 +1,4 @@
+//! What the operator sees: numbers to look at, and a line for every decision.
+
+pub mod audit;
+pub mod metrics;

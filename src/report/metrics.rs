@@ -1,0 +1,575 @@
+//! The numbers of `/metrics`.
+//!
+//! Every label has a closed list of values (or those of the configuration), so the number of series is bounded
+//! whatever callers send. A series is made when it is first counted and kept; after that, counting looks nothing
+//! up by text.
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use prometheus::core::Collector;
+use prometheus::{
+    Encoder, Gauge, Histogram, HistogramOpts, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Opts, Registry,
+    TextEncoder,
+};
+
+use crate::message::Ask;
+use crate::message::lists::{ListKind, Tally};
+use crate::policy::Kind;
+use crate::record::Outcome;
+use crate::refusal::Refusal;
+
+/// The methods that have a label of their own: those of every revision of MCP.
+const METHODS: &[&str] = &[
+    "initialize",
+    "ping",
+    "server/discover",
+    "tools/list",
+    "tools/call",
+    "prompts/list",
+    "prompts/get",
+    "resources/list",
+    "resources/templates/list",
+    "resources/read",
+    "resources/subscribe",
+    "resources/unsubscribe",
+    "subscriptions/listen",
+    "completion/complete",
+    "logging/setLevel",
+    "tasks/get",
+    "tasks/result",
+    "tasks/list",
+    "tasks/update",
+    "tasks/cancel",
+    "notifications/initialized",
+    "notifications/cancelled",
+    "notifications/progress",
+    "notifications/roots/list_changed",
+    "notifications/tasks/status",
+    "other",
+    "none",
+];
+
+/// The label of a method: a word of a closed list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MethodLabel(usize);
+
+impl MethodLabel {
+    /// No message was read: GET, DELETE, or a refusal before it.
+    #[must_use]
+    pub fn none() -> Self {
+        Self(METHODS.len().saturating_sub(1))
+    }
+
+    /// The label of this method; `other` for one of no revision, `none` for a reply, which has no method.
+    #[must_use]
+    pub fn of(method: &str) -> Self {
+        let words = METHODS.len();
+        let other = words.saturating_sub(2);
+        match METHODS.iter().take(other).position(|word| *word == method) {
+            Some(at) => Self(at),
+            None if method.is_empty() => Self::none(),
+            None => Self(other),
+        }
+    }
+
+    /// The word.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        METHODS.get(self.0).copied().unwrap_or("other")
+    }
+}
+
+/// What a decision was about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Subject {
+    /// What a valid token is enough for: the base of the protocol, lists and streams.
+    Base,
+    /// What a rule is about.
+    Thing(Kind),
+}
+
+impl Subject {
+    const WORDS: usize = 5;
+
+    /// What a decision about this ask is about.
+    #[must_use]
+    pub const fn of(ask: &Ask<'_>) -> Self {
+        match ask {
+            Ask::Base | Ask::List(_) => Self::Base,
+            Ask::Tool { .. } => Self::Thing(Kind::Tool),
+            Ask::Prompt { .. } => Self::Thing(Kind::Prompt),
+            Ask::Resource { .. } | Ask::Listen { .. } => Self::Thing(Kind::Resource),
+            Ask::Task | Ask::Specified | Ask::Extension => Self::Thing(Kind::Method),
+        }
+    }
+
+    /// The word: audit `kind`, metric label.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Base => "base",
+            Self::Thing(kind) => kind.word(),
+        }
+    }
+
+    const fn index(self) -> usize {
+        match self {
+            Self::Base => 0,
+            Self::Thing(Kind::Tool) => 1,
+            Self::Thing(Kind::Prompt) => 2,
+            Self::Thing(Kind::Resource) => 3,
+            Self::Thing(Kind::Method) => 4,
+        }
+    }
+}
+
+/// One series for each refusal, and some more, made when first counted.
+type Row = Box<[OnceLock<IntCounter>]>;
+
+/// All numbers. Counting never blocks.
+#[derive(Debug)]
+pub struct Metrics {
+    registry: Registry,
+    requests: Table,
+    decisions: Table,
+    verifications: Table,
+    /// The values of the label `issuer`, in the order of the rows.
+    issuers: Box<[Box<str>]>,
+    lists: Lists,
+    policy: PolicyNumbers,
+    upstream_requests: Closed,
+    request_duration: Histogram,
+    overhead: Histogram,
+    streams_open: IntGauge,
+    streams_ended: Closed,
+    audit_dropped: IntCounter,
+}
+
+/// The label of the outcome where nothing was refused.
+const OK: &str = "ok";
+/// The label for tokens that no issuer vouches for.
+const UNKNOWN_ISSUER: &str = "unknown";
+/// The reason of what was allowed.
+const PERMITTED: &str = "permitted";
+/// The label for words that are on no list here.
+const OTHER: &str = "other";
+/// The reasons of decisions that are not words of refusals.
+const REASONS: &[&str] = &[PERMITTED, "no_rule", "rule_denies", "scopes_missing", OTHER];
+/// How requests to the upstream fail.
+const UPSTREAM: &[Refusal] = &[
+    Refusal::UpstreamDown,
+    Refusal::UpstreamTooSlow,
+    Refusal::UpstreamNonsense,
+    Refusal::UpstreamTooLarge,
+    Refusal::UpstreamUnauthorized,
+];
+/// How streams end.
+const STREAM_ENDS: &[&str] =
+    &["complete", "upstream_broke_off", "token_expired", "shutdown", "upstream_nonsense", "client_left", OTHER];
+/// A changed policy came into force.
+const RELOADED: &str = "done";
+/// A changed policy did not, and the last good one stays.
+const KEPT: &str = "kept";
+/// The bounds of `toolgate_request_duration_seconds`.
+const DURATIONS: &[f64] =
+    &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
+/// The bounds of `toolgate_overhead_seconds`.
+const OVERHEADS: &[f64] =
+    &[0.000_025, 0.000_05, 0.000_1, 0.000_25, 0.000_5, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1.0];
+
+impl Metrics {
+    /// All numbers at zero; `issuers` are the names of the configured ones.
+    #[must_use]
+    #[expect(clippy::expect_used, reason = "names and labels are constants of this file; the tests make them all")]
+    pub fn new<'a>(issuers: impl IntoIterator<Item = &'a str>) -> Self {
+        let issuers = issuers.into_iter().chain([UNKNOWN_ISSUER]).map(Box::from).collect();
+        Self::register(issuers).expect("the metrics have different and valid names")
+    }
+
+    fn register(issuers: Box<[Box<str>]>) -> Result<Self, prometheus::Error> {
+        let new = New(Registry::new());
+        new.build_info()?;
+        let requests =
+            new.family("requests_total", "Requests by MCP method and outcome.", &["method", "outcome"])?;
+        let decisions =
+            new.family("decisions_total", "Decisions of the policy.", &["kind", "decision", "reason"])?;
+        let verified = ["issuer", "result", "reason"];
+        let verifications = new.family("token_verifications_total", "Tokens that were verified.", &verified)?;
+        let upstream: Vec<&'static str> =
+            [OK].into_iter().chain(UPSTREAM.iter().map(|refusal| refusal.word())).chain([OTHER]).collect();
+        let duration = "From a request's head to the end of its answer.";
+        let overhead = "Of that, the time spent in the gateway itself.";
+        let ended = "Event streams that ended.";
+        let dropped = IntCounter::new("toolgate_audit_dropped_total", "Audit lines that were lost.")?;
+        Ok(Self {
+            requests: Table::new(requests, METHODS.len(), 1),
+            decisions: Table::new(decisions, Subject::WORDS, REASONS.len()),
+            verifications: Table::new(verifications, issuers.len(), 1),
+            issuers,
+            lists: Lists::new(&new)?,
+            policy: PolicyNumbers::new(&new)?,
+            upstream_requests: new.closed(
+                "upstream_requests_total",
+                "Requests to the upstream.",
+                "result",
+                &upstream,
+            )?,
+            request_duration: new.histogram("request_duration_seconds", duration, DURATIONS)?,
+            overhead: new.histogram("overhead_seconds", overhead, OVERHEADS)?,
+            streams_open: new.number("streams_open", "Event streams under way.")?,
+            streams_ended: new.closed("streams_ended_total", ended, "reason", STREAM_ENDS)?,
+            audit_dropped: new.add(dropped)?,
+            registry: new.0,
+        })
+    }
+
+    /// Counts a request that was answered. `overhead` is nothing where it is not known.
+    pub fn request(
+        &self,
+        method: MethodLabel,
+        refused: Option<Refusal>,
+        duration: Duration,
+        overhead: Option<Duration>,
+    ) {
+        let outcome = refused.map_or(OK, Refusal::word);
+        self.requests.count(method.0, column(refused), &[method.word(), outcome]);
+        self.request_duration.observe(duration.as_secs_f64());
+        if let Some(overhead) = overhead {
+            self.overhead.observe(overhead.as_secs_f64());
+        }
+    }
+
+    /// Counts a decision: nothing where it was allowed, or the reason why not, see [`Refused`](crate::judge::Refused).
+    pub fn decision(&self, subject: Subject, refused: Option<&str>) {
+        let (decision, reason) = match refused {
+            None => (Outcome::Allow, PERMITTED),
+            Some(reason) => (Outcome::Deny, reason),
+        };
+        let (at, reason) = known_reason(reason);
+        self.decisions.count(subject.index(), at, &[subject.word(), decision.word(), reason]);
+    }
+
+    /// Counts a token. An issuer that is not configured, or not known yet, is `unknown`.
+    pub fn verification(&self, issuer: Option<&str>, refused: Option<Refusal>) {
+        let unknown = self.issuers.len().saturating_sub(1);
+        let named = issuer.and_then(|issuer| self.issuers.iter().position(|name| **name == *issuer));
+        let at = named.unwrap_or(unknown);
+        let name = self.issuers.get(at).map_or(UNKNOWN_ISSUER, AsRef::as_ref);
+        let (result, reason) = refused.map_or((OK, OK), |refusal| ("refused", refusal.word()));
+        self.verifications.count(at, column(refused), &[name, result, reason]);
+    }
+
+    /// Counts what became of the elements of a list.
+    pub fn list(&self, tally: &Tally) {
+        let at = ListKind::ALL.iter().position(|kind| *kind == tally.kind).unwrap_or_default();
+        if let Some([shown, hidden]) = self.lists.items.get(at) {
+            shown.inc_by(tally.shown);
+            hidden.inc_by(tally.hidden);
+        }
+        if let Some(bytes) = self.lists.bytes.get(at) {
+            bytes.inc_by(tally.bytes_removed);
+        }
+    }
+
+    /// Notes the policy that came into force, and when (in seconds since 1970).
+    pub fn policy_in_force(&self, generation: u64, now: f64) {
+        self.policy.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
+        self.policy.last_success.set(now);
+    }
+
+    /// Counts a policy that was found changed: whether it is in force, or the last good one stays.
+    pub fn policy_reloaded(&self, is_in_force: bool) {
+        self.policy.reloads.count(if is_in_force { RELOADED } else { KEPT });
+    }
+
+    /// Counts a request to the upstream, and why it was not answered.
+    pub fn upstream(&self, failed: Option<Refusal>) {
+        self.upstream_requests.count(failed.map_or(OK, Refusal::word));
+    }
+
+    /// Counts a stream that begins.
+    pub fn stream_began(&self) {
+        self.streams_open.inc();
+    }
+
+    /// Counts a stream that ended; a reason that is on no list is `other`.
+    pub fn stream_ended(&self, reason: &str) {
+        self.streams_open.dec();
+        self.streams_ended.count(reason);
+    }
+
+    /// The counter of lost audit lines, for the writer of those lines.
+    #[must_use]
+    pub fn audit_dropped(&self) -> IntCounter {
+        self.audit_dropped.clone()
+    }
+
+    /// All numbers in the text format of Prometheus, version 0.0.4.
+    #[must_use]
+    pub fn render(&self) -> String {
+        let mut text = Vec::with_capacity(16 * 1024);
+        // What was registered can be encoded; were it not so, what could be is still true.
+        let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);
+        String::from_utf8_lossy(&text).into_owned()
+    }
+}
+
+/// A counter of several labels, whose series are found by number.
+#[derive(Debug)]
+struct Table {
+    family: IntCounterVec,
+    rows: Box<[Row]>,
+}
+
+impl Table {
+    /// So many rows, each with a place for each refusal and `more`.
+    fn new(family: IntCounterVec, rows: usize, more: usize) -> Self {
+        let columns = Refusal::ALL.len().saturating_add(more);
+        let row = || (0..columns).map(|_| OnceLock::new()).collect();
+        Self { family, rows: (0..rows).map(|_| row()).collect() }
+    }
+
+    fn count(&self, row: usize, column: usize, labels: &[&str]) {
+        if let Some(cell) = self.rows.get(row).and_then(|row| row.get(column)) {
+            cell.get_or_init(|| self.family.with_label_values(labels)).inc();
+        }
+    }
+}
+
+/// The place of a refusal in its row; the one after the last is for none.
+fn column(refused: Option<Refusal>) -> usize {
+    let all = Refusal::ALL;
+    refused.and_then(|refusal| all.iter().position(|other| *other == refusal)).unwrap_or(all.len())
+}
+
+/// The place of the reason of a decision in its row, and the reason; `other` where it is on no list.
+fn known_reason(reason: &str) -> (usize, &'static str) {
+    let all = || Refusal::ALL.iter().map(|refusal| refusal.word()).chain(REASONS.iter().copied()).enumerate();
+    all().find(|(_, word)| *word == reason).or_else(|| all().last()).unwrap_or((usize::MAX, OTHER))
+}
+
+/// A counter of one label with a closed list of values, each of which starts at zero.
+#[derive(Debug)]
+struct Closed(Box<[(&'static str, IntCounter)]>);
+
+impl Closed {
+    /// Counts under this word, or under the last one when it is on no list.
+    fn count(&self, word: &str) {
+        let found = self.0.iter().find(|(other, _)| *other == word).or_else(|| self.0.last());
+        if let Some((_, counter)) = found {
+            counter.inc();
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Lists {
+    /// Shown and hidden, in the order of [`ListKind::ALL`].
+    items: Box<[[IntCounter; 2]]>,
+    bytes: Box<[IntCounter]>,
+}
+
+impl Lists {
+    fn new(new: &New) -> Result<Self, prometheus::Error> {
+        let about = "Elements of lists, shown to or hidden from callers.";
+        let items = new.family("list_items_total", about, &["kind", "result"])?;
+        let about = "Bytes of lists that callers could not see.";
+        let bytes = new.family("list_bytes_removed_total", about, &["kind"])?;
+        let both =
+            |kind: &ListKind| ["shown", "hidden"].map(|result| items.with_label_values(&[kind.word(), result]));
+        Ok(Self {
+            items: ListKind::ALL.iter().map(both).collect(),
+            bytes: ListKind::ALL.iter().map(|kind| bytes.with_label_values(&[kind.word()])).collect(),
+        })
+    }
+}
+
+#[derive(Debug)]
+struct PolicyNumbers {
+    generation: IntGauge,
+    reloads: Closed,
+    last_success: Gauge,
+}
+
+impl PolicyNumbers {
+    fn new(new: &New) -> Result<Self, prometheus::Error> {
+        let about = "When a policy last came into force, in seconds since 1970.";
+        let last_success = Opts::new("toolgate_policy_last_success_timestamp_seconds", about);
+        let reloads = "Policies that were found changed.";
+        Ok(Self {
+            generation: new.number("policy_generation", "The policy in force; 0 is none.")?,
+            reloads: new.closed("policy_reloads_total", reloads, "result", &[RELOADED, KEPT])?,
+            last_success: new.add(Gauge::with_opts(last_success)?)?,
+        })
+    }
+}
+
+/// Makes metrics and registers them.
+struct New(Registry);
+
+impl New {
+    fn add<T: Collector + Clone + 'static>(&self, metric: T) -> Result<T, prometheus::Error> {
+        self.0.register(Box::new(metric.clone()))?;
+        Ok(metric)
+    }
+
+    fn family(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, prometheus::Error> {
+        self.add(IntCounterVec::new(Opts::new(format!("toolgate_{name}"), help), labels)?)
+    }
+
+    fn closed(
+        &self,
+        name: &str,
+        help: &str,
+        label: &str,
+        words: &[&'static str],
+    ) -> Result<Closed, prometheus::Error> {
+        let family = self.family(name, help, &[label])?;
+        Ok(Closed(words.iter().map(|word| (*word, family.with_label_values(&[*word]))).collect()))
+    }
+
+    fn number(&self, name: &str, help: &str) -> Result<IntGauge, prometheus::Error> {
+        self.add(IntGauge::with_opts(Opts::new(format!("toolgate_{name}"), help))?)
+    }
+
+    fn histogram(&self, name: &str, help: &str, bounds: &[f64]) -> Result<Histogram, prometheus::Error> {
+        let options = HistogramOpts::new(format!("toolgate_{name}"), help).buckets(bounds.to_vec());
+        self.add(Histogram::with_opts(options)?)
+    }
+
+    fn build_info(&self) -> Result<(), prometheus::Error> {
+        let options = Opts::new("toolgate_build_info", "The running version; always 1.");
+        let info = self.add(IntGaugeVec::new(options, &["version"])?)?;
+        info.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn metrics() -> Metrics {
+        Metrics::new(["https://idp.example.com", "prototype"])
+    }
+
+    #[track_caller]
+    fn check(metrics: &Metrics, line: &str) {
+        let text = metrics.render();
+        assert!(text.lines().any(|other| other == line), "{line}\n{text}");
+    }
+
+    #[test]
+    fn requests_are_counted_by_method_and_outcome() {
+        let metrics = metrics();
+        let (long, short) = (Duration::from_millis(20), Duration::from_micros(40));
+        metrics.request(MethodLabel::of("tools/call"), None, long, Some(short));
+        metrics.request(MethodLabel::of("tools/call"), None, long, Some(short));
+        metrics.request(MethodLabel::of("tools/call"), Some(Refusal::ScopeInsufficient), short, None);
+        metrics.request(MethodLabel::of("evil\n\"x\""), Some(Refusal::MethodUnknown), short, None);
+        metrics.request(MethodLabel::none(), Some(Refusal::TokenMissing), short, None);
+        check(&metrics, r#"toolgate_requests_total{method="tools/call",outcome="ok"} 2"#);
+        check(&metrics, r#"toolgate_requests_total{method="tools/call",outcome="scope_insufficient"} 1"#);
+        check(&metrics, r#"toolgate_requests_total{method="other",outcome="method_unknown"} 1"#);
+        check(&metrics, r#"toolgate_requests_total{method="none",outcome="token_missing"} 1"#);
+        check(&metrics, "toolgate_request_duration_seconds_count 5");
+        check(&metrics, r#"toolgate_overhead_seconds_bucket{le="0.00005"} 2"#);
+    }
+
+    #[test]
+    fn decisions_and_tokens_are_counted_with_their_reason() {
+        let metrics = metrics();
+        metrics.decision(Subject::Thing(Kind::Tool), None);
+        metrics.decision(Subject::Thing(Kind::Tool), Some("no_rule"));
+        metrics.decision(Subject::Thing(Kind::Tool), Some("no_rule"));
+        metrics.decision(Subject::Thing(Kind::Method), Some("method_unknown"));
+        metrics.decision(Subject::Thing(Kind::Method), Some("a reason nobody knows"));
+        metrics.decision(Subject::Base, None);
+        metrics.verification(Some("prototype"), None);
+        metrics.verification(Some("prototype"), Some(Refusal::TokenExpired));
+        metrics.verification(Some("somebody's"), Some(Refusal::TokenIssuerUnknown));
+        metrics.verification(None, Some(Refusal::TokenMissing));
+        check(&metrics, r#"toolgate_decisions_total{decision="allow",kind="tool",reason="permitted"} 1"#);
+        check(&metrics, r#"toolgate_decisions_total{decision="deny",kind="tool",reason="no_rule"} 2"#);
+        check(&metrics, r#"toolgate_decisions_total{decision="deny",kind="method",reason="method_unknown"} 1"#);
+        check(&metrics, r#"toolgate_decisions_total{decision="deny",kind="method",reason="other"} 1"#);
+        check(&metrics, r#"toolgate_decisions_total{decision="allow",kind="base",reason="permitted"} 1"#);
+        check(&metrics, r#"toolgate_token_verifications_total{issuer="prototype",reason="ok",result="ok"} 1"#);
+        check(
+            &metrics,
+            r#"toolgate_token_verifications_total{issuer="prototype",reason="token_expired",result="refused"} 1"#,
+        );
+        check(
+            &metrics,
+            r#"toolgate_token_verifications_total{issuer="unknown",reason="token_issuer_unknown",result="refused"} 1"#,
+        );
+        check(
+            &metrics,
+            r#"toolgate_token_verifications_total{issuer="unknown",reason="token_missing",result="refused"} 1"#,
+        );
+    }
+
+    #[test]
+    fn lists_streams_policies_and_the_upstream_are_counted() {
+        let metrics = metrics();
+        metrics.list(&Tally { kind: ListKind::Resources, shown: 3, hidden: 2, bytes_removed: 77 });
+        metrics.stream_began();
+        metrics.stream_began();
+        metrics.stream_ended("client_left");
+        metrics.policy_in_force(4, 1_753_690_000.5);
+        metrics.policy_reloaded(false);
+        metrics.upstream(Some(Refusal::UpstreamTooSlow));
+        metrics.upstream(None);
+        metrics.audit_dropped().inc();
+        for line in [
+            r#"toolgate_list_items_total{kind="resource",result="shown"} 3"#,
+            r#"toolgate_list_items_total{kind="resource",result="hidden"} 2"#,
+            r#"toolgate_list_items_total{kind="tool",result="hidden"} 0"#,
+            r#"toolgate_list_bytes_removed_total{kind="resource"} 77"#,
+            "toolgate_streams_open 1",
+            r#"toolgate_streams_ended_total{reason="client_left"} 1"#,
+            "toolgate_policy_generation 4",
+            "toolgate_policy_last_success_timestamp_seconds 1753690000.5",
+            r#"toolgate_policy_reloads_total{result="kept"} 1"#,
+            r#"toolgate_upstream_requests_total{result="upstream_too_slow"} 1"#,
+            r#"toolgate_upstream_requests_total{result="ok"} 1"#,
+            r#"toolgate_upstream_requests_total{result="upstream_down"} 0"#,
+            "toolgate_audit_dropped_total 1",
+        ] {
+            check(&metrics, line);
+        }
+        check(&metrics, &format!("toolgate_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION")));
+    }
+
+    #[test]
+    fn every_metric_has_help_a_type_and_the_name_of_its_type() {
+        let metrics = metrics();
+        for refusal in Refusal::ALL {
+            metrics.request(MethodLabel::none(), Some(*refusal), Duration::ZERO, None);
+            metrics.decision(Subject::Base, Some(refusal.word()));
+            metrics.verification(None, Some(*refusal));
+        }
+        let text = metrics.render();
+        let types: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
+        assert_eq!(types.len(), 15, "{types:?}");
+        for named in types {
+            let (name, kind) = named.split_once(' ').unwrap();
+            assert!(text.contains(&format!("# HELP {name} ")), "{name}");
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{name} is a {kind}");
+        }
+        assert_eq!(text.matches("toolgate_requests_total{").count(), Refusal::ALL.len());
+    }
+
+    #[test]
+    fn method_labels_are_a_closed_list() {
+        for method in METHODS.iter().filter(|method| !["other", "none"].contains(method)) {
+            assert_eq!(MethodLabel::of(method).word(), *method);
+        }
+        for (method, word) in
+            [("", "none"), ("none", "other"), ("other", "other"), ("Tools/call", "other"), ("x/y", "other")]
+        {
+            assert_eq!(MethodLabel::of(method).word(), word, "{method}");
+        }
+    }
+}
