@@ -124,6 +124,64 @@ impl Subject {
     }
 }
 
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $( $(#[$about:meta])* $variant:ident = $word:literal, )* }) => {
+        $(#[$doc])*
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        pub enum $name { $( $(#[$about])* $variant, )* }
+
+        impl $name {
+            const WORDS: &'static [&'static str] = &[ $( $word, )* ];
+
+            /// The metric label.
+            #[must_use]
+            pub const fn word(self) -> &'static str { match self { $( Self::$variant => $word, )* } }
+        }
+    };
+}
+
+words! {
+    /// What became of a request to the upstream.
+    UpstreamResult {
+        /// It answered.
+        Answered = "answered",
+        /// It could not be reached, or broke off before it answered.
+        Down = "down",
+        /// It did not answer in time.
+        Slow = "slow",
+        /// Its answer could not be passed on.
+        Nonsense = "nonsense",
+        /// The caller left first.
+        Abandoned = "abandoned",
+    }
+}
+
+words! {
+    /// Why a stream ended.
+    StreamEnd {
+        /// The upstream ended it.
+        Upstream = "upstream",
+        /// The caller left.
+        Client = "client",
+        /// The caller's token expired.
+        Expired = "expired",
+        /// The gateway shuts down.
+        Shutdown = "shutdown",
+        /// The upstream sent what cannot be passed on.
+        Flaw = "flaw",
+    }
+}
+
+words! {
+    /// What became of a policy that was found changed.
+    ReloadResult {
+        /// It is in force.
+        Done = "done",
+        /// The last good one stays in force.
+        Kept = "kept",
+    }
+}
+
 /// One series for each refusal, and some more, made when first counted.
 type Row = Box<[OnceLock<IntCounter>]>;
 
@@ -156,21 +214,6 @@ const PERMITTED: &str = "permitted";
 const OTHER: &str = "other";
 /// The reasons of decisions that are not words of refusals.
 const REASONS: &[&str] = &[PERMITTED, "no_rule", "rule_denies", "scopes_missing", OTHER];
-/// How requests to the upstream fail.
-const UPSTREAM: &[Refusal] = &[
-    Refusal::UpstreamDown,
-    Refusal::UpstreamTooSlow,
-    Refusal::UpstreamNonsense,
-    Refusal::UpstreamTooLarge,
-    Refusal::UpstreamUnauthorized,
-];
-/// How streams end.
-const STREAM_ENDS: &[&str] =
-    &["complete", "upstream_broke_off", "token_expired", "shutdown", "upstream_nonsense", "client_left", OTHER];
-/// A changed policy came into force.
-const RELOADED: &str = "done";
-/// A changed policy did not, and the last good one stays.
-const KEPT: &str = "kept";
 /// The bounds of `toolgate_request_duration_seconds`.
 const DURATIONS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -180,14 +223,11 @@ const OVERHEADS: &[f64] =
 
 impl Metrics {
     /// All numbers at zero; `issuers` are the names of the configured ones.
-    #[must_use]
-    #[expect(clippy::expect_used, reason = "names and labels are constants of this file; the tests make them all")]
-    pub fn new<'a>(issuers: impl IntoIterator<Item = &'a str>) -> Self {
-        let issuers = issuers.into_iter().chain([UNKNOWN_ISSUER]).map(Box::from).collect();
-        Self::register(issuers).expect("the metrics have different and valid names")
-    }
-
-    fn register(issuers: Box<[Box<str>]>) -> Result<Self, prometheus::Error> {
+    ///
+    /// # Errors
+    /// Two metrics have the same name, or one a wrong one: a mistake in this file.
+    pub fn new<'a>(issuers: impl IntoIterator<Item = &'a str>) -> Result<Self, prometheus::Error> {
+        let issuers: Box<[Box<str>]> = issuers.into_iter().chain([UNKNOWN_ISSUER]).map(Box::from).collect();
         let new = New(Registry::new());
         new.build_info()?;
         let requests =
@@ -196,8 +236,7 @@ impl Metrics {
             new.family("decisions_total", "Decisions of the policy.", &["kind", "decision", "reason"])?;
         let verified = ["issuer", "result", "reason"];
         let verifications = new.family("token_verifications_total", "Tokens that were verified.", &verified)?;
-        let upstream: Vec<&'static str> =
-            [OK].into_iter().chain(UPSTREAM.iter().map(|refusal| refusal.word())).chain([OTHER]).collect();
+        let upstream = "Requests to the upstream.";
         let duration = "From a request's head to the end of its answer.";
         let overhead = "Of that, the time spent in the gateway itself.";
         let ended = "Event streams that ended.";
@@ -209,16 +248,11 @@ impl Metrics {
             issuers,
             lists: Lists::new(&new)?,
             policy: PolicyNumbers::new(&new)?,
-            upstream_requests: new.closed(
-                "upstream_requests_total",
-                "Requests to the upstream.",
-                "result",
-                &upstream,
-            )?,
+            upstream_requests: new.closed("upstream_requests_total", upstream, "result", UpstreamResult::WORDS)?,
             request_duration: new.histogram("request_duration_seconds", duration, DURATIONS)?,
             overhead: new.histogram("overhead_seconds", overhead, OVERHEADS)?,
             streams_open: new.number("streams_open", "Event streams under way.")?,
-            streams_ended: new.closed("streams_ended_total", ended, "reason", STREAM_ENDS)?,
+            streams_ended: new.closed("streams_ended_total", ended, "reason", StreamEnd::WORDS)?,
             audit_dropped: new.add(dropped)?,
             registry: new.0,
         })
@@ -278,14 +312,14 @@ impl Metrics {
         self.policy.last_success.set(now);
     }
 
-    /// Counts a policy that was found changed: whether it is in force, or the last good one stays.
-    pub fn policy_reloaded(&self, is_in_force: bool) {
-        self.policy.reloads.count(if is_in_force { RELOADED } else { KEPT });
+    /// Counts what became of a changed policy.
+    pub fn reload(&self, result: ReloadResult) {
+        self.policy.reloads.count(result.word());
     }
 
-    /// Counts a request to the upstream, and why it was not answered.
-    pub fn upstream(&self, failed: Option<Refusal>) {
-        self.upstream_requests.count(failed.map_or(OK, Refusal::word));
+    /// Counts what became of a request to the upstream.
+    pub fn upstream(&self, result: UpstreamResult) {
+        self.upstream_requests.count(result.word());
     }
 
     /// Counts a stream that begins.
@@ -293,10 +327,10 @@ impl Metrics {
         self.streams_open.inc();
     }
 
-    /// Counts a stream that ended; a reason that is on no list is `other`.
-    pub fn stream_ended(&self, reason: &str) {
+    /// Counts a stream that ended.
+    pub fn stream_ended(&self, reason: StreamEnd) {
         self.streams_open.dec();
-        self.streams_ended.count(reason);
+        self.streams_ended.count(reason.word());
     }
 
     /// The counter of lost audit lines, for the writer of those lines.
@@ -354,10 +388,8 @@ fn known_reason(reason: &str) -> (usize, &'static str) {
 struct Closed(Box<[(&'static str, IntCounter)]>);
 
 impl Closed {
-    /// Counts under this word, or under the last one when it is on no list.
     fn count(&self, word: &str) {
-        let found = self.0.iter().find(|(other, _)| *other == word).or_else(|| self.0.last());
-        if let Some((_, counter)) = found {
+        if let Some((_, counter)) = self.0.iter().find(|(other, _)| *other == word) {
             counter.inc();
         }
     }
@@ -399,7 +431,7 @@ impl PolicyNumbers {
         let reloads = "Policies that were found changed.";
         Ok(Self {
             generation: new.number("policy_generation", "The policy in force; 0 is none.")?,
-            reloads: new.closed("policy_reloads_total", reloads, "result", &[RELOADED, KEPT])?,
+            reloads: new.closed("policy_reloads_total", reloads, "result", ReloadResult::WORDS)?,
             last_success: new.add(Gauge::with_opts(last_success)?)?,
         })
     }
@@ -451,7 +483,7 @@ mod tests {
     use super::*;
 
     fn metrics() -> Metrics {
-        Metrics::new(["https://idp.example.com", "prototype"])
+        Metrics::new(["https://idp.example.com", "prototype"]).unwrap()
     }
 
     #[track_caller]
@@ -516,11 +548,10 @@ mod tests {
         metrics.list(&Tally { kind: ListKind::Resources, shown: 3, hidden: 2, bytes_removed: 77 });
         metrics.stream_began();
         metrics.stream_began();
-        metrics.stream_ended("client_left");
+        metrics.stream_ended(StreamEnd::Client);
         metrics.policy_in_force(4, 1_753_690_000.5);
-        metrics.policy_reloaded(false);
-        metrics.upstream(Some(Refusal::UpstreamTooSlow));
-        metrics.upstream(None);
+        metrics.reload(ReloadResult::Kept);
+        metrics.upstream(UpstreamResult::Slow);
         metrics.audit_dropped().inc();
         for line in [
             r#"toolgate_list_items_total{kind="resource",result="shown"} 3"#,
@@ -528,13 +559,12 @@ mod tests {
             r#"toolgate_list_items_total{kind="tool",result="hidden"} 0"#,
             r#"toolgate_list_bytes_removed_total{kind="resource"} 77"#,
             "toolgate_streams_open 1",
-            r#"toolgate_streams_ended_total{reason="client_left"} 1"#,
+            r#"toolgate_streams_ended_total{reason="client"} 1"#,
             "toolgate_policy_generation 4",
             "toolgate_policy_last_success_timestamp_seconds 1753690000.5",
             r#"toolgate_policy_reloads_total{result="kept"} 1"#,
-            r#"toolgate_upstream_requests_total{result="upstream_too_slow"} 1"#,
-            r#"toolgate_upstream_requests_total{result="ok"} 1"#,
-            r#"toolgate_upstream_requests_total{result="upstream_down"} 0"#,
+            r#"toolgate_upstream_requests_total{result="slow"} 1"#,
+            r#"toolgate_upstream_requests_total{result="answered"} 0"#,
             "toolgate_audit_dropped_total 1",
         ] {
             check(&metrics, line);
