@@ -18,6 +18,8 @@ pub mod refusal;
 pub mod session;
 pub mod token;
 
+#[cfg(feature = "gateway")]
+pub mod commands;
 #[cfg(feature = "demo")]
 pub mod demo;
 #[cfg(feature = "gateway")]

@@ -19,19 +19,32 @@ pub struct Secret(Box<[u8]>);
 impl Secret {
     /// The secret in a file: its content without the line end at the end, at least `shortest` bytes.
     pub(super) fn read(path: &Path, shortest: usize) -> Result<Self, Flaw> {
-        let bytes = read_file(path, LONGEST.saturating_add(1))?;
-        if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST) {
-            return Err(Flaw::new("the secret is longer than 64 KiB"));
-        }
-        let secret = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
-        let secret = secret.strip_suffix(b"\r").unwrap_or(secret);
-        if secret == DEMO_SECRET.as_bytes() {
+        let Self(secret) = Self::of_file(path)?;
+        if *secret == *DEMO_SECRET.as_bytes() {
             return Err(Flaw::hinted("this is the secret of the demonstration, which everybody knows", MAKE_ONE));
         }
         if secret.len() < shortest {
             return Err(Flaw::hinted(format!("the secret is shorter than {shortest} bytes"), MAKE_ONE));
         }
-        Ok(Self(secret.into()))
+        Ok(Self(secret))
+    }
+
+    /// The secret in a file, whatever it is: for development tokens alone.
+    ///
+    /// # Errors
+    ///
+    /// The file cannot be read, or is too long.
+    pub fn load(path: &Path) -> Result<Self, String> {
+        Self::of_file(path).map_err(|flaw| flaw.message)
+    }
+
+    fn of_file(path: &Path) -> Result<Self, Flaw> {
+        let bytes = read_file(path, LONGEST.saturating_add(1))?;
+        if u64::try_from(bytes.len()).is_ok_and(|length| length > LONGEST) {
+            return Err(Flaw::new("the secret is longer than 64 KiB"));
+        }
+        let secret = bytes.strip_suffix(b"\n").unwrap_or(&bytes);
+        Ok(Self(secret.strip_suffix(b"\r").unwrap_or(secret).into()))
     }
 
     /// The secret itself.

@@ -1,0 +1,102 @@
+//! `toolgate policy check`: every flaw of a policy at once.
+
+use std::path::Path;
+use std::process::ExitCode;
+
+use serde_json::json;
+
+use super::{counted, print, say};
+use crate::live;
+use crate::policy::Policy;
+
+/// One thing that is wrong with a policy.
+struct Finding {
+    line: usize,
+    column: usize,
+    message: String,
+    hint: Option<String>,
+}
+
+/// Checks a policy as `serve` would before it takes it: that it compiles, and that its own tests pass.
+pub(super) fn check(file: &Path, is_for_programs: bool) -> ExitCode {
+    let name = file.display().to_string();
+    let text = match live::read(file) {
+        Ok(text) => text,
+        Err(trouble) => {
+            say(&trouble);
+            return ExitCode::FAILURE;
+        }
+    };
+    let (findings, rules) = findings(&name, &text);
+    if is_for_programs {
+        let listed: Vec<_> = findings
+            .iter()
+            .map(|finding| {
+                let Finding { line, column, message, hint } = finding;
+                json!({"file": name, "line": line, "column": column, "message": message, "hint": hint})
+            })
+            .collect();
+        let report = json!({"file": name, "ok": findings.is_empty(), "rules": rules, "flaws": listed});
+        let printed = print(format!("{report}\n").as_bytes());
+        return if findings.is_empty() { printed } else { ExitCode::FAILURE };
+    }
+    for Finding { line, column, message, hint } in &findings {
+        say(&format!("{name}:{line}:{column}: {message}"));
+        if let Some(hint) = hint {
+            say(&format!("  hint: {hint}"));
+        }
+    }
+    if findings.is_empty() {
+        say(&format!("{name}: {}, no flaw", counted(rules, "rule")));
+        return ExitCode::SUCCESS;
+    }
+    say(&counted(findings.len(), "flaw"));
+    ExitCode::FAILURE
+}
+
+/// What is wrong, and how many rules there are.
+fn findings(name: &str, text: &str) -> (Vec<Finding>, usize) {
+    let policy = match Policy::compile(name, text) {
+        Ok(policy) => policy,
+        Err(flaws) => {
+            let finding = |flaw: &crate::policy::Flaw| Finding {
+                line: flaw.line,
+                column: flaw.column,
+                message: flaw.message.clone(),
+                hint: flaw.hint.clone(),
+            };
+            return (flaws.iter().map(finding).collect(), 0);
+        }
+    };
+    let failed = policy.run_tests().into_iter().filter(|test| !test.passed());
+    let findings = failed.flat_map(|test| {
+        let message = |failure: &String| format!("test `{}` fails: {failure}", test.name);
+        let finding = |message| Finding { line: test.line, column: 1, message, hint: None };
+        test.failures.iter().map(|failure| finding(message(failure))).collect::<Vec<_>>()
+    });
+    (findings.collect(), policy.rule_count())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, places: &[(usize, usize)], rules: usize) {
+        let (found, counted) = findings("p.yaml", text);
+        let found: Vec<_> = found.iter().map(|finding| (finding.line, finding.column)).collect();
+        assert_eq!((found.as_slice(), counted), (places, rules));
+    }
+
+    #[test]
+    fn every_flaw_is_found_with_its_place() {
+        check("version: 1\ntools: {a: {scopes: []}}\n", &[], 1);
+        check("version: 1\ntools:\n  a: {scope: []}\nprompt: {}\n", &[(3, 3), (3, 7), (4, 1)], 0);
+    }
+
+    #[test]
+    fn a_policy_that_fails_its_own_tests_is_flawed() {
+        let text = "version: 1\ntools: {a: {scopes: [x]}}\ntests:\n  - name: t\n    token: {scope: \"\"}\n    tools: {visible: [a]}\n";
+        check(text, &[(4, 1)], 1);
+    }
+}
