@@ -99,21 +99,15 @@ fn config(listen: SocketAddr) -> Config {
 
 /// The address as a client on this machine writes it.
 fn reachable(listen: SocketAddr) -> SocketAddr {
-    match listen {
-        SocketAddr::V4(address) if address.ip().is_unspecified() => ([127, 0, 0, 1], address.port()).into(),
-        SocketAddr::V6(address) if address.ip().is_unspecified() => ([127, 0, 0, 1], address.port()).into(),
-        other => other,
-    }
+    if listen.ip().is_unspecified() { ([127, 0, 0, 1], listen.port()).into() } else { listen }
 }
 
 /// Starts the sample server on a free port of its own, in a thread of its own.
 fn start_upstream(args: &DemoArgs) -> Result<u16, String> {
-    let folder = args.documents.clone().or_else(|| Path::new("documents").is_dir().then(|| PathBuf::from("documents")));
-    let options = upstream_mcp::Options {
-        documents: folder,
-        calls_log: calls_log(),
-        ..upstream_mcp::Options::default()
-    };
+    let folder =
+        args.documents.clone().or_else(|| Path::new("documents").is_dir().then(|| PathBuf::from("documents")));
+    let options =
+        upstream_mcp::Options { documents: folder, calls_log: calls_log(), ..upstream_mcp::Options::default() };
     let (started, port) = mpsc::channel();
     std::thread::spawn(move || {
         let work = async {
@@ -135,7 +129,6 @@ fn start_upstream(args: &DemoArgs) -> Result<u16, String> {
 }
 
 /// As the sample server does when it runs by itself.
-#[expect(clippy::disallowed_methods, reason = "the demonstration is the sample server's command line too")]
 fn calls_log() -> Option<PathBuf> {
     std::env::var_os("MCP_CALLS_LOG").map(PathBuf::from)
 }

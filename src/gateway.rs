@@ -25,11 +25,11 @@ use tokio::time::timeout;
 use crate::caller::UnixTime;
 use crate::live::Live;
 use crate::refusal::Refusal;
-use record::Report;
 use crate::session::Sealer;
 use crate::settings::HostRule;
 use crate::token::Issuers;
 use answer::{Answer, Gone};
+use record::Report;
 use upstream::Upstream;
 
 /// What bounds a request and its answer.
@@ -219,7 +219,6 @@ impl HttpServerApp for Gateway {
 }
 
 /// The time, for the judge.
-#[expect(clippy::disallowed_methods, reason = "the shell is where time comes from")]
 pub(crate) fn now() -> (UnixTime, Duration) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (UnixTime(since.as_secs()), since)

@@ -52,11 +52,7 @@ impl From<Refusal> for Refused<'_> {
 ///
 /// # Errors
 /// [`Refused`], with what the caller may be told and what only the operator may know.
-pub fn what<'p>(
-    policy: &'p Policy,
-    grants: &Grants,
-    message: &Message<'_>,
-) -> Result<Permit<'p>, Refused<'p>> {
+pub fn what<'p>(policy: &'p Policy, grants: &Grants, message: &Message<'_>) -> Result<Permit<'p>, Refused<'p>> {
     let decide = |kind, name: &str| ruling(policy.decide(grants, kind, name), kind);
     match &message.ask {
         // A valid token is enough; lists are filtered and never refused.
@@ -122,9 +118,7 @@ const fn unknown(kind: Kind) -> Refusal {
 }
 
 /// All of several decisions, with all scopes that are missing in one refusal.
-fn all<'p>(
-    decisions: impl Iterator<Item = Result<Permit<'p>, Refused<'p>>>,
-) -> Result<Permit<'p>, Refused<'p>> {
+fn all<'p>(decisions: impl Iterator<Item = Result<Permit<'p>, Refused<'p>>>) -> Result<Permit<'p>, Refused<'p>> {
     let mut permit = Permit { rule: None };
     let mut curable: Option<Refused<'p>> = None;
     for decision in decisions {
@@ -169,7 +163,11 @@ methods:
   logging/setLevel: {scopes: [log]}
 ";
 
-    fn judge(scopes: &[&str], method: &str, params: &str) -> Result<Option<String>, (Refusal, String, Vec<String>)> {
+    fn judge(
+        scopes: &[&str],
+        method: &str,
+        params: &str,
+    ) -> Result<Option<String>, (Refusal, String, Vec<String>)> {
         let policy = Policy::compile("policy", POLICY).unwrap();
         let grants = policy.grants(&Scopes::from_names(scopes.iter().copied()));
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
@@ -183,7 +181,11 @@ methods:
         judge(scopes, "tools/call", &format!(r#"{{"name":"{tool}"}}"#))
     }
 
-    fn no(refusal: Refusal, reason: &str, needs: &[&str]) -> Result<Option<String>, (Refusal, String, Vec<String>)> {
+    fn no(
+        refusal: Refusal,
+        reason: &str,
+        needs: &[&str],
+    ) -> Result<Option<String>, (Refusal, String, Vec<String>)> {
         Err((refusal, reason.to_owned(), needs.iter().map(ToString::to_string).collect()))
     }
 
@@ -212,14 +214,21 @@ methods:
         assert_eq!(judge(&["acme"], "x-acme/run", "{}"), Ok(Some("methods.x-acme/run".into())));
         assert_eq!(judge(&[], "x-acme/run", "{}"), no(Refusal::ScopeInsufficient, "scopes_missing", &["acme"]));
         assert_eq!(judge(&["acme"], "x-acme/other", "{}"), no(Refusal::MethodUnknown, "no_rule", &[]));
-        assert_eq!(judge(&[], "logging/setLevel", "{}"), no(Refusal::ScopeInsufficient, "scopes_missing", &["log"]));
+        assert_eq!(
+            judge(&[], "logging/setLevel", "{}"),
+            no(Refusal::ScopeInsufficient, "scopes_missing", &["log"])
+        );
         assert_eq!(judge(&["r"], "tasks/get", r#"{"taskId":"t"}"#).unwrap_err().0, Refusal::MethodUnknown);
     }
 
     #[test]
     fn a_listener_needs_what_every_uri_needs_in_one_challenge() {
         let listen = |scopes: &[&str], uris: &str| {
-            judge(scopes, "subscriptions/listen", &format!(r#"{{"notifications":{{"resourceSubscriptions":{uris}}}}}"#))
+            judge(
+                scopes,
+                "subscriptions/listen",
+                &format!(r#"{{"notifications":{{"resourceSubscriptions":{uris}}}}}"#),
+            )
         };
         assert_eq!(listen(&[], "[]"), Ok(None));
         assert_eq!(listen(&["r", "s"], r#"["x:r","x:s"]"#), Ok(Some("resources.x:s".into())));

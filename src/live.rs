@@ -1,6 +1,6 @@
 //! What changes while the gateway runs: the policy in force, and the file it comes from.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -133,14 +133,14 @@ impl Look {
 ///
 /// The path is looked at rather than watched: a watch on a file is lost when the file is replaced, one on its
 /// folder misses what lies behind a link, and neither works on every file system. A look costs one system call.
-pub fn watch(path: PathBuf, live: &Live, stop: &AtomicBool, mut report: impl FnMut(&Reload)) {
+pub fn watch(path: &Path, live: &Live, stop: &AtomicBool, mut report: impl FnMut(&Reload)) {
     let name = path.display().to_string();
-    let mut seen = Look::at(&path);
-    let mut in_force = std::fs::read_to_string(&path).ok();
+    let mut seen = Look::at(path);
+    let mut in_force = std::fs::read_to_string(path).ok();
     let mut settled = true;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(INTERVAL);
-        let look = Look::at(&path);
+        let look = Look::at(path);
         if look != seen {
             // Read only what has not changed since the last look: a file half written is left alone.
             seen = look;
@@ -151,7 +151,7 @@ pub fn watch(path: PathBuf, live: &Live, stop: &AtomicBool, mut report: impl FnM
             continue;
         }
         settled = true;
-        let reload = match read(&path) {
+        let reload = match read(path) {
             Ok(text) if in_force.as_deref() == Some(&text) && live.trouble().is_none() => continue,
             Ok(text) => {
                 let reload = live.replace(&name, &text);

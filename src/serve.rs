@@ -90,7 +90,9 @@ fn announce(plan: &Plan) {
     for (address, tls) in &plan.listen {
         let scheme = if tls.is_some() { "https" } else { "http" };
         match address {
-            ListenAddress::Tcp(address) => say(&format!("  listening  {scheme}://{address}{}", plan.config.endpoint)),
+            ListenAddress::Tcp(address) => {
+                say(&format!("  listening  {scheme}://{address}{}", plan.config.endpoint))
+            }
             ListenAddress::Unix(path) => say(&format!("  listening  unix:{}", path.display())),
         }
     }
@@ -289,7 +291,7 @@ fn server_conf(threads: usize, grace: Duration) -> ServerConf {
 fn watch(file: PathBuf, live: Arc<Live>, report: Arc<Report>, signals: &Signals) {
     let stop: Arc<AtomicBool> = signals.stop();
     std::thread::spawn(move || {
-        live::watch(file, &live, &stop, |reload| {
+        live::watch(&file, &live, &stop, |reload| {
             report.reloaded(reload);
             match reload {
                 Reload::Done(generation) => say(&format!("policy: generation {generation} is in force")),

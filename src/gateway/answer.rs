@@ -51,8 +51,8 @@ impl Answer {
     /// # Errors
     /// [`Gone`] if the client is not there any more.
     pub async fn write(self, session: &mut ServerSession) -> Result<(), Gone> {
-        let mut head = ResponseHeader::build(self.status, Some(self.headers.len().saturating_add(4)))
-            .map_err(|_| Gone)?;
+        let mut head =
+            ResponseHeader::build(self.status, Some(self.headers.len().saturating_add(4))).map_err(|_| Gone)?;
         for (name, value) in self.headers {
             head.append_header(name, value).map_err(|_| Gone)?;
         }
@@ -109,10 +109,9 @@ fn challenge(config: &Config, refusal: Refusal, scopes: &str) -> Option<String> 
             parameters.push(format!("scope=\"{scopes}\""));
         }
     } else {
-        if refusal == Refusal::ScopeInsufficient || refusal.challenge() == Challenge::Error("invalid_token") {
-            if !scopes.is_empty() {
-                parameters.push(format!("scope=\"{scopes}\""));
-            }
+        // A malformed header is not cured by other scopes.
+        if !scopes.is_empty() && refusal.challenge() != Challenge::Error("invalid_request") {
+            parameters.push(format!("scope=\"{scopes}\""));
         }
         parameters.push(metadata);
         parameters.push(format!("error_description=\"{}\"", refusal.sentence()));

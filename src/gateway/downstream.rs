@@ -113,7 +113,7 @@ impl Passage<'_> {
     ) -> Result<Ending, Unpassed> {
         let content = self.inspect(session, exchange)?;
         if let Content::Events = content {
-            return Ok(self.stream(session, exchange, shutdown).await?);
+            return self.stream(session, exchange, shutdown).await;
         }
         let limit = self.config.limits.response;
         let body = tokio::select! {
@@ -161,15 +161,21 @@ impl Passage<'_> {
             Content::Other if status.is_success() => Err(Refusal::UpstreamNonsense),
             // MCP, transports: a GET is answered by a stream or by 405.
             Content::Json | Content::Empty if is_get && status.is_success() => Err(Refusal::UpstreamNonsense),
-            content => Ok(content),
+            Content::Json | Content::Events | Content::Empty | Content::Other => Ok(content),
         }
     }
 
-    fn filter_whole(&mut self, content: &Content, status: StatusCode, body: Bytes) -> Result<(Bytes, bool), Refusal> {
+    fn filter_whole(
+        &mut self,
+        content: &Content,
+        status: StatusCode,
+        body: Bytes,
+    ) -> Result<(Bytes, bool), Refusal> {
         if body.trim_ascii().is_empty() {
             return Ok((body, false));
         }
-        let looks_like_json = body.trim_ascii_start().starts_with(b"{") || body.trim_ascii_start().starts_with(b"[");
+        let looks_like_json =
+            body.trim_ascii_start().starts_with(b"{") || body.trim_ascii_start().starts_with(b"[");
         let is_json = match content {
             Content::Json => true,
             Content::Empty | Content::Other | Content::Events => looks_like_json,
@@ -220,8 +226,8 @@ impl Passage<'_> {
     ) -> Result<Box<ResponseHeader>, Refusal> {
         let nonsense = |_| Refusal::UpstreamNonsense;
         let upstream = exchange.headers();
-        let mut head = ResponseHeader::build(exchange.status(), Some(upstream.len().saturating_add(4)))
-            .map_err(nonsense)?;
+        let mut head =
+            ResponseHeader::build(exchange.status(), Some(upstream.len().saturating_add(4))).map_err(nonsense)?;
         for (name, value) in to_client(upstream) {
             if !(is_of_this_caller && is_of_the_bytes(name)) {
                 head.append_header(name.clone(), value.clone()).map_err(nonsense)?;

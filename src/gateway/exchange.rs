@@ -1,5 +1,6 @@
 //! The way of one request: in, judged, forwarded, answered, reported.
 
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
@@ -10,6 +11,7 @@ use pingora_core::server::ShutdownWatch;
 use super::answer::{self, Gone};
 use super::downstream::{Ending, Passage, Unpassed};
 use super::intake::{self, Route};
+use super::record::Record;
 use super::{Gateway, headers, metadata, now};
 use crate::caller::Caller;
 use crate::judge::{self, Permit, Refused};
@@ -18,7 +20,6 @@ use crate::message::agreement::Field;
 use crate::message::reply::ErrorReply;
 use crate::message::{Ask, Message, Shape, Unrecognised, content, recognise};
 use crate::refusal::{Era, Refusal};
-use super::record::Record;
 use crate::token;
 
 /// What keeps a request from being forwarded.
@@ -98,7 +99,12 @@ enum Routed {
 }
 
 /// What can be said without a token: where things are, and who may ask.
-fn route(gateway: &Gateway, session: &ServerSession, snapshot: &Snapshot, is_full: bool) -> Result<Routed, Refusal> {
+fn route(
+    gateway: &Gateway,
+    session: &ServerSession,
+    snapshot: &Snapshot,
+    is_full: bool,
+) -> Result<Routed, Refusal> {
     let (config, head) = (&gateway.config, session.req_header());
     let scopes: Vec<&str> = snapshot.policy.scopes().collect();
     let answered = |answer| Ok(Routed::Answered(Box::new(answer)));
@@ -130,62 +136,131 @@ async fn judged(
     gateway: &Gateway,
     session: &mut ServerSession,
     shutdown: &ShutdownWatch,
-    snapshot: &std::sync::Arc<Snapshot>,
+    snapshot: &Arc<Snapshot>,
     record: &mut Record,
 ) -> Result<Ending, Stop> {
     let caller = who(gateway, session)?;
     record.caller = Some(caller.clone());
     let method = session.req_header().method.clone();
     intake::refuse_other_methods(&method)?;
-    let grants = snapshot.policy.grants(&caller.scopes);
-    let remaining = remaining(&caller);
-    let mut passage = Passage {
+    let mut passage = passage(gateway, snapshot, &caller);
+    let mut turn = Turn { gateway, session, shutdown, record };
+    if method == Method::POST {
+        turn.message(&mut passage).await
+    } else {
+        passage.is_standing = method == Method::GET;
+        turn.session(method, &mut passage).await
+    }
+}
+
+fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Caller) -> Passage<'a> {
+    Passage {
         config: &gateway.config,
         report: &gateway.report,
         live: &gateway.live,
-        snapshot: std::sync::Arc::clone(snapshot),
-        caller: &caller,
-        grants,
+        snapshot: Arc::clone(snapshot),
+        caller,
+        grants: snapshot.policy.grants(&caller.scopes),
         is_list: false,
         is_stream: false,
-        is_standing: method == Method::GET,
+        is_standing: false,
         hints_required: false,
-        remaining,
+        remaining: remaining(caller),
         session_id: None,
         tallies: Vec::new(),
-    };
-    if method != Method::POST {
-        let bound = bind(gateway, session, &caller, Era::Legacy, record)?;
-        let permit = Permit::stream();
-        record.permitted(&permit);
-        return forward(gateway, session, shutdown, Forward { permit, method, body: Bytes::new(), bound }, &mut passage, record)
-            .await;
     }
-    let request = &session.req_header().headers;
-    content::accept_content(intake::field(request, "content-type"), intake::field(request, "content-encoding"))?;
-    let limits = &gateway.config.limits;
-    let body = intake::body(session, limits.body, limits.body_timeout).await?;
-    let mirror = intake::mirror(&session.req_header().headers);
-    let message = recognise(&mirror, &body, limits.depth).map_err(|no| {
-        record.method(no.method.as_deref().unwrap_or_default());
-        Stop::from(no)
-    })?;
-    record.message(&message);
-    let no = |refused: Refused<'_>| no(&message, &refused);
-    let bound = bind(gateway, session, &caller, message.era, record).map_err(|refusal| no(refusal.into()))?;
-    let permit = judge::what(&snapshot.policy, &passage.grants, &message).map_err(|refused| {
-        record.refused(&refused);
-        no(refused)
-    })?;
-    record.permitted(&permit);
-    passage.is_list = matches!(message.ask, Ask::List(_));
-    passage.is_standing = matches!(message.ask, Ask::Listen { .. });
-    passage.hints_required = message.era == Era::Modern;
-    let forwarded = Forward { permit, method, body: body.clone(), bound };
-    forward(gateway, session, shutdown, forwarded, &mut passage, record).await.map_err(|stop| match stop {
-        Stop::Refused(refused) => no(refused.refusal.into()),
-        Stop::Gone => Stop::Gone,
-    })
+}
+
+/// One request of a known caller.
+struct Turn<'a> {
+    gateway: &'a Gateway,
+    session: &'a mut ServerSession,
+    shutdown: &'a ShutdownWatch,
+    record: &'a mut Record,
+}
+
+impl Turn<'_> {
+    /// GET and DELETE: the stream of a session, and its end.
+    async fn session(&mut self, method: Method, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
+        let bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
+        let permit = Permit::stream();
+        self.record.permitted(&permit);
+        self.forward(Forward { permit, method, body: Bytes::new(), bound }, passage).await
+    }
+
+    /// POST: one message.
+    async fn message(&mut self, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
+        let headers = &self.session.req_header().headers;
+        let (content_type, coding) =
+            (intake::field(headers, "content-type"), intake::field(headers, "content-encoding"));
+        content::accept_content(content_type, coding)?;
+        let limits = &self.gateway.config.limits;
+        let body = intake::body(self.session, limits.body, limits.body_timeout).await?;
+        let mirror = intake::mirror(&self.session.req_header().headers);
+        let message = recognise(&mirror, &body, limits.depth).map_err(|no| {
+            self.record.method(no.method.as_deref().unwrap_or_default());
+            Stop::from(no)
+        })?;
+        self.record.message(&message);
+        let bound = bind(self.gateway, self.session, passage.caller, message.era, self.record)
+            .map_err(|refusal| no(&message, &refusal.into()))?;
+        let snapshot = Arc::clone(&passage.snapshot);
+        let permit = judge::what(&snapshot.policy, &passage.grants, &message).map_err(|refused| {
+            self.record.refused(&refused);
+            no(&message, &refused)
+        })?;
+        self.record.permitted(&permit);
+        passage.is_list = matches!(message.ask, Ask::List(_));
+        passage.is_standing = matches!(message.ask, Ask::Listen { .. });
+        passage.hints_required = message.era == Era::Modern;
+        let forward = Forward { permit, method: Method::POST, body: body.clone(), bound };
+        self.forward(forward, passage).await.map_err(|stop| match stop {
+            Stop::Refused(refused) => no(&message, &refused.refusal.into()),
+            Stop::Gone => Stop::Gone,
+        })
+    }
+
+    async fn forward(&mut self, forward: Forward<'_>, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
+        let Forward { permit, method, body, bound } = forward;
+        let upstream = &self.gateway.upstream;
+        let headers = upstream_headers(self.gateway, self.session, bound)?;
+        let started = Instant::now();
+        let sent = tokio::select! {
+            biased;
+            _ = self.session.read_body_or_idle(true) => {
+                self.record.abandoned();
+                return Err(Stop::Gone);
+            }
+            sent = upstream.send(&permit, method, headers, body) => sent,
+        };
+        self.record.upstream(started.elapsed(), sent.as_ref().map(|exchange| exchange.status().as_u16()));
+        let mut exchange = sent?;
+        passage.session_id = match intake::field(exchange.headers(), "mcp-session-id") {
+            Field::Absent => None,
+            Field::Once(id) => {
+                let id = std::str::from_utf8(id).ok();
+                let sealed = id.and_then(|id| self.gateway.sealer.seal(passage.caller, id));
+                Some(sealed.ok_or(Refusal::UpstreamNonsense)?)
+            }
+            Field::Repeated => return Err(Refusal::UpstreamNonsense.into()),
+        };
+        self.record.status = exchange.status().as_u16();
+        let silence = upstream.settings().answer_timeout;
+        let passed = passage.pass(self.session, &mut exchange, self.shutdown, silence).await;
+        self.record.tallies = std::mem::take(&mut passage.tallies);
+        self.record.is_stream = passage.is_stream;
+        match passed {
+            Ok(ending) => {
+                upstream.give_back(exchange).await;
+                Ok(ending)
+            }
+            Err(Unpassed::Gone) => Err(Stop::Gone),
+            Err(Unpassed::Refused(refusal)) => {
+                self.record.upstream_refused(refusal);
+                Err(refusal.into())
+            }
+        }
+    }
 }
 
 /// The refusal of a message that was understood.
@@ -249,53 +324,6 @@ struct Forward<'p> {
     bound: Bound,
 }
 
-async fn forward(
-    gateway: &Gateway,
-    session: &mut ServerSession,
-    shutdown: &ShutdownWatch,
-    forward: Forward<'_>,
-    passage: &mut Passage<'_>,
-    record: &mut Record,
-) -> Result<Ending, Stop> {
-    let Forward { permit, method, body, bound } = forward;
-    let headers = upstream_headers(gateway, session, bound)?;
-    let started = Instant::now();
-    let sent = tokio::select! {
-        biased;
-        _ = session.read_body_or_idle(true) => {
-            record.abandoned();
-            return Err(Stop::Gone);
-        }
-        sent = gateway.upstream.send(&permit, method, headers, body) => sent,
-    };
-    record.upstream(started.elapsed(), sent.as_ref().map(|exchange| exchange.status().as_u16()));
-    let mut exchange = sent?;
-    passage.session_id = match intake::field(exchange.headers(), "mcp-session-id") {
-        Field::Absent => None,
-        Field::Once(id) => {
-            let id = std::str::from_utf8(id).ok().and_then(|id| gateway.sealer.seal(passage.caller, id));
-            Some(id.ok_or(Refusal::UpstreamNonsense)?)
-        }
-        Field::Repeated => return Err(Refusal::UpstreamNonsense.into()),
-    };
-    record.status = exchange.status().as_u16();
-    let silence = gateway.upstream.settings().answer_timeout;
-    let passed = passage.pass(session, &mut exchange, shutdown, silence).await;
-    record.tallies = std::mem::take(&mut passage.tallies);
-    record.is_stream = passage.is_stream;
-    match passed {
-        Ok(ending) => {
-            gateway.upstream.give_back(exchange).await;
-            Ok(ending)
-        }
-        Err(Unpassed::Gone) => Err(Stop::Gone),
-        Err(Unpassed::Refused(refusal)) => {
-            record.upstream_refused(refusal);
-            Err(refusal.into())
-        }
-    }
-}
-
 fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) -> Result<HeaderMap, Refusal> {
     let mut headers = headers::to_upstream(&session.req_header().headers);
     let host = &gateway.upstream.settings().host;
@@ -322,10 +350,11 @@ async fn refuse(
     record: &mut Record,
 ) -> Result<(), Gone> {
     let needs: Vec<&str> = no.needs.iter().map(String::as_str).collect();
-    let scopes = match no.refusal {
-        Refusal::ScopeInsufficient => needs.join(" "),
+    let scopes = if no.refusal == Refusal::ScopeInsufficient {
+        needs.join(" ")
+    } else {
         // What a token for this server can hold: the client asks for it when it has none that is good.
-        _ => snapshot.policy.scopes().collect::<Vec<_>>().join(" "),
+        snapshot.policy.scopes().collect::<Vec<_>>().join(" ")
     };
     let decision = record.id();
     let reply = ErrorReply {

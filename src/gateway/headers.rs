@@ -5,18 +5,52 @@ use http::header::{self, HeaderName, HeaderValue};
 
 /// Headers of one hop (RFC 9110 §7.6.1), and those that we set ourselves.
 const HOP: &[&str] = &[
-    "connection", "keep-alive", "proxy-connection", "te", "trailer", "transfer-encoding", "upgrade",
-    "http2-settings", "content-length",
+    "connection",
+    "keep-alive",
+    "proxy-connection",
+    "te",
+    "trailer",
+    "transfer-encoding",
+    "upgrade",
+    "http2-settings",
+    "content-length",
 ];
 
 /// Request headers that never reach the upstream: credentials, what only we may claim, what only we may ask.
 const FROM_CLIENT: &[&str] = &[
-    "host", "expect", "accept-encoding", "authorization", "cookie", "dpop", "origin", "forwarded", "via",
-    "x-real-ip", "x-original-url", "x-rewrite-url", "x-original-method", "x-http-method", "x-http-method-override",
-    "x-method-override", "x-user", "x-email", "x-groups", "remote-user", "mcp-session-id", "last-event-id",
+    "host",
+    "expect",
+    "accept-encoding",
+    "authorization",
+    "cookie",
+    "dpop",
+    "origin",
+    "forwarded",
+    "via",
+    "x-real-ip",
+    "x-original-url",
+    "x-rewrite-url",
+    "x-original-method",
+    "x-http-method",
+    "x-http-method-override",
+    "x-method-override",
+    "x-user",
+    "x-email",
+    "x-groups",
+    "remote-user",
+    "mcp-session-id",
+    "last-event-id",
 ];
-const FROM_CLIENT_PREFIXES: &[&str] =
-    &["proxy-", "x-forwarded-", "x-auth-", "x-remote-", "x-authenticated-", "x-client-cert", "x-ssl-", "x-toolgate-"];
+const FROM_CLIENT_PREFIXES: &[&str] = &[
+    "proxy-",
+    "x-forwarded-",
+    "x-auth-",
+    "x-remote-",
+    "x-authenticated-",
+    "x-client-cert",
+    "x-ssl-",
+    "x-toolgate-",
+];
 
 /// Answer headers that never reach the client: another server's challenge, cookies and cross-origin rules.
 const FROM_UPSTREAM: &[&str] =
@@ -93,10 +127,31 @@ mod tests {
     #[test]
     fn nothing_that_speaks_for_the_caller_reaches_the_upstream() {
         for name in [
-            "Authorization", "Cookie", "Proxy-Authorization", "DPoP", "X-Forwarded-User", "X-Forwarded-For", "Forwarded",
-            "X-Real-IP", "X-Auth-Request-Email", "X-Remote-User", "Remote-User", "X-HTTP-Method-Override", "Host",
-            "X-Toolgate-Subject", "X_Forwarded_User", "Mcp-Session-Id", "Last-Event-ID", "Origin", "Expect",
-            "Transfer-Encoding", "Content-Length", "Upgrade", "Connection", "Keep-Alive", "TE",
+            "Authorization",
+            "Cookie",
+            "Proxy-Authorization",
+            "DPoP",
+            "X-Forwarded-User",
+            "X-Forwarded-For",
+            "Forwarded",
+            "X-Real-IP",
+            "X-Auth-Request-Email",
+            "X-Remote-User",
+            "Remote-User",
+            "X-HTTP-Method-Override",
+            "Host",
+            "X-Toolgate-Subject",
+            "X_Forwarded_User",
+            "Mcp-Session-Id",
+            "Last-Event-ID",
+            "Origin",
+            "Expect",
+            "Transfer-Encoding",
+            "Content-Length",
+            "Upgrade",
+            "Connection",
+            "Keep-Alive",
+            "TE",
         ] {
             let out = to_upstream(&headers(&[(name, "x")]));
             assert_eq!(out.len(), 1, "{name}: {out:?}");
@@ -107,9 +162,15 @@ mod tests {
     #[test]
     fn what_is_the_protocols_passes() {
         let lines = [
-            ("accept", "application/json, text/event-stream"), ("content-type", "application/json"),
-            ("mcp-protocol-version", "2025-11-25"), ("mcp-method", "ping"), ("mcp-name", "x"),
-            ("mcp-param-region", "eu"), ("traceparent", "00-1-2-01"), ("user-agent", "u"), ("x-acme", "1"),
+            ("accept", "application/json, text/event-stream"),
+            ("content-type", "application/json"),
+            ("mcp-protocol-version", "2025-11-25"),
+            ("mcp-method", "ping"),
+            ("mcp-name", "x"),
+            ("mcp-param-region", "eu"),
+            ("traceparent", "00-1-2-01"),
+            ("user-agent", "u"),
+            ("x-acme", "1"),
         ];
         let out = to_upstream(&headers(&lines));
         for (name, value) in lines {
@@ -127,9 +188,14 @@ mod tests {
     #[test]
     fn the_upstreams_challenge_never_passes() {
         let from = headers(&[
-            ("www-authenticate", "Bearer x"), ("set-cookie", "a=b"), ("access-control-allow-origin", "*"),
-            ("mcp-session-id", "raw"), ("transfer-encoding", "chunked"), ("location", "http://10.0.0.1/"),
-            ("content-type", "application/json"), ("x-acme", "1"),
+            ("www-authenticate", "Bearer x"),
+            ("set-cookie", "a=b"),
+            ("access-control-allow-origin", "*"),
+            ("mcp-session-id", "raw"),
+            ("transfer-encoding", "chunked"),
+            ("location", "http://10.0.0.1/"),
+            ("content-type", "application/json"),
+            ("x-acme", "1"),
         ]);
         let names: Vec<_> = to_client(&from).map(|(name, _)| name.as_str()).collect();
         assert_eq!(names, ["content-type", "x-acme"]);

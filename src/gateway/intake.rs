@@ -83,7 +83,9 @@ pub fn refuse_foreign_names(config: &Config, head: &RequestHeader) -> Result<(),
 
 fn is_loopback_origin(origin: &[u8]) -> bool {
     let Ok(origin) = std::str::from_utf8(origin) else { return false };
-    let Some(host) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) else { return false };
+    let Some(host) = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://")) else {
+        return false;
+    };
     HostRule::loopback().any(|allowed| allowed.allows(host))
 }
 
@@ -132,9 +134,8 @@ pub async fn body(session: &mut ServerSession, limit: usize, time: Duration) -> 
 }
 
 async fn collect(session: &mut ServerSession, limit: usize, announced: usize) -> Result<Bytes, Refusal> {
-    let next = async |session: &mut ServerSession| {
-        session.read_request_body().await.map_err(|_| Refusal::BodyCutShort)
-    };
+    let next =
+        async |session: &mut ServerSession| session.read_request_body().await.map_err(|_| Refusal::BodyCutShort);
     let Some(first) = next(session).await? else { return Ok(Bytes::new()) };
     if first.len() > limit {
         return Err(Refusal::BodyTooLarge);
@@ -177,9 +178,16 @@ mod tests {
         for origin in ["http://localhost", "http://localhost:5173", "https://127.0.0.1:1", "http://[::1]:80"] {
             assert!(is_loopback_origin(origin.as_bytes()), "{origin}");
         }
-        for origin in ["null", "http://localhost.evil.com", "http://evil.com", "file://", "http://localhost@evil.com",
-            "http://127.0.0.1.evil.com:80", "http://localhost/", "ws://localhost"]
-        {
+        for origin in [
+            "null",
+            "http://localhost.evil.com",
+            "http://evil.com",
+            "file://",
+            "http://localhost@evil.com",
+            "http://127.0.0.1.evil.com:80",
+            "http://localhost/",
+            "ws://localhost",
+        ] {
             assert!(!is_loopback_origin(origin.as_bytes()), "{origin}");
         }
     }

@@ -262,9 +262,11 @@ impl Record {
 }
 
 const fn result(refusal: Refusal) -> UpstreamResult {
-    match refusal {
-        Refusal::UpstreamDown => UpstreamResult::Down,
-        Refusal::UpstreamTooSlow => UpstreamResult::Slow,
-        _ => UpstreamResult::Nonsense,
+    if matches!(refusal, Refusal::UpstreamDown) {
+        UpstreamResult::Down
+    } else if matches!(refusal, Refusal::UpstreamTooSlow) {
+        UpstreamResult::Slow
+    } else {
+        UpstreamResult::Nonsense
     }
 }

@@ -223,11 +223,7 @@ impl Upstream {
 }
 
 fn refusal_for(error: &hyper::Error) -> Refusal {
-    if error.is_parse() || error.is_parse_status() {
-        Refusal::UpstreamNonsense
-    } else {
-        Refusal::UpstreamDown
-    }
+    if error.is_parse() || error.is_parse_status() { Refusal::UpstreamNonsense } else { Refusal::UpstreamDown }
 }
 
 /// A request that was answered: the head, and the body as it comes. Dropping it closes the connection.

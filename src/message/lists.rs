@@ -135,7 +135,9 @@ impl Filter<'_> {
                     is_update = value.string()?.decode()? == "notifications/resources/updated";
                 }
                 ("params", Kind::Object) => updated = string_member(value, "uri")?,
-                _ => drop(value.skip()?),
+                _ => {
+                    value.skip()?;
+                }
             }
             Ok::<_, Opaque>(())
         })?;
@@ -204,7 +206,9 @@ impl Filter<'_> {
                     }
                     // A list that is none: some reader may see more in it than we do.
                     Some(_) if ListKind::KEYS.contains(&key) && kind == Kind::Object => return Err(Opaque),
-                    Some(_) | None => drop(value.skip()?),
+                    Some(_) | None => {
+                        value.skip()?;
+                    }
                 },
             }
             Ok(())

@@ -75,9 +75,8 @@ fn changed(tls: &Tls) -> [Option<SystemTime>; 2] {
 
 fn load(cert: &Path, key: &Path) -> Result<CertifiedKey, String> {
     let about = |path: &Path, error: &dyn fmt::Display| format!("{}: {error}", path.display());
-    let chain: Vec<CertificateDer<'static>> = CertificateDer::pem_file_iter(cert)
-        .and_then(Iterator::collect)
-        .map_err(|error| about(cert, &error))?;
+    let chain: Vec<CertificateDer<'static>> =
+        CertificateDer::pem_file_iter(cert).and_then(Iterator::collect).map_err(|error| about(cert, &error))?;
     if chain.is_empty() {
         return Err(about(cert, &"no certificate in PEM form"));
     }
