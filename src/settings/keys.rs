@@ -11,8 +11,8 @@ pub(super) struct Key {
     pub(super) help: &'static str,
     /// Whether several values can be given: a repeated flag, a variable with commas, a list in the file.
     pub(super) takes_many: bool,
-    /// The heading in the help.
-    pub(super) heading: &'static str,
+    /// The heading in the help; none for the common ones.
+    pub(super) heading: Option<&'static str>,
 }
 
 impl Key {
@@ -32,18 +32,18 @@ impl Key {
     }
 }
 
-const fn one(name: &'static str, value: &'static str, help: &'static str, heading: &'static str) -> Key {
+const fn one(name: &'static str, value: &'static str, help: &'static str, heading: Option<&'static str>) -> Key {
     Key { name, value, help, takes_many: false, heading }
 }
 
-const fn many(name: &'static str, value: &'static str, help: &'static str, heading: &'static str) -> Key {
+const fn many(name: &'static str, value: &'static str, help: &'static str, heading: Option<&'static str>) -> Key {
     Key { name, value, help, takes_many: true, heading }
 }
 
-const MAIN: &str = "Options";
-const ISSUER: &str = "One issuer (several: `issuers` in the file)";
-const DOORS: &str = "Listeners";
-const LIMITS: &str = "Limits";
+const MAIN: Option<&str> = None;
+const ISSUER: Option<&str> = Some("One issuer (several: `issuers` in the file)");
+const DOORS: Option<&str> = Some("Listeners");
+const LIMITS: Option<&str> = Some("Limits");
 
 /// Every setting that is not a structure of the file.
 pub(super) const KEYS: &[Key] = &[
