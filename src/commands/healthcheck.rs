@@ -22,7 +22,8 @@ pub(super) fn run(args: &HealthcheckArgs) -> ExitCode {
     match ask(&authority) {
         Ok((200, _)) => ExitCode::SUCCESS,
         Ok((status, body)) => {
-            say(&format!("not ready ({status}): {}", body.escape_debug()));
+            let harmless = body.replace(char::is_control, " ");
+            say(&format!("not ready ({status}): {harmless}"));
             ExitCode::FAILURE
         }
         Err(error) => {
