@@ -230,6 +230,11 @@ impl Record {
         self.upstream_result = Some(UpstreamResult::Abandoned);
     }
 
+    /// What the upstream could not answer was allowed all the same.
+    fn was_refused(&self) -> bool {
+        self.refusal.is_some() && self.upstream_result.is_none_or(|result| result == UpstreamResult::Abandoned)
+    }
+
     fn line(&self, duration: Duration) -> Vec<u8> {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let id = self.id();
@@ -245,7 +250,7 @@ impl Record {
             method: Some(&self.method_name),
             kind: self.subject.map(Subject::word),
             name: self.name.as_deref(),
-            decision: if self.refusal.is_some() { Outcome::Deny } else { Outcome::Allow },
+            decision: if self.was_refused() { Outcome::Deny } else { Outcome::Allow },
             reason: self.reason.or(refused_word).unwrap_or("permitted"),
             rule: self.rule.as_deref(),
             policy_generation: self.generation,

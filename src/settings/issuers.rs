@@ -18,6 +18,9 @@ const GOOD_SECRET: usize = 32;
 /// One byte more than the longest key set that is read.
 const LONGEST_JWKS: u64 = 1024 * 1024 + 1;
 
+/// What the issuer is called that is only a shared secret.
+const SHARED_SECRET: &str = "shared-secret";
+
 const KNOWN: &[&str] = &[
     "issuer",
     "jwks_file",
@@ -221,12 +224,14 @@ impl Draft {
     fn read(self, sources: &mut Sources<'_>, warnings: &mut Vec<String>) -> Option<IssuerSettings> {
         let keys = self.keys(sources, warnings);
         let name = self.one("issuer").filter(|given| !given.text.is_empty());
-        if name.is_none() {
+        let is_symmetric = matches!(keys, Some(KeySource::SecretFile(_)));
+        // A shared secret by itself, from flags: its tokens name no issuer, and there is no other they could mean.
+        let is_nameless = self.prefix.is_empty() && is_symmetric && self.one("issuer").is_none();
+        if name.is_none() && !is_nameless {
             let flaw = Flaw::hinted("the issuer has no name", "give the exact `iss` of its tokens");
             sources.mistake(&self.key("issuer"), &self.origin, flaw);
         }
-        let name = name.map_or("", |given| given.text.as_str());
-        let is_symmetric = matches!(keys, Some(KeySource::SecretFile(_)));
+        let name = name.map_or(SHARED_SECRET, |given| given.text.as_str());
         let audience = self.audience(sources);
         if audience == Audience::Unchecked {
             warnings.push(format!(
@@ -238,7 +243,7 @@ impl Draft {
         let terms = Issuer {
             algorithms: self.algorithms(sources, is_symmetric).into(),
             leeway: self.leeway(sources).as_secs(),
-            require_iss: self.switch(sources, "require_iss", true),
+            require_iss: self.switch(sources, "require_iss", !is_nameless),
             accept_typ: if self.switch(sources, "access_tokens_only", false) {
                 TypRule::AccessTokenOnly
             } else {

@@ -107,6 +107,22 @@ fn four_flags_are_a_configuration() {
 }
 
 #[test]
+fn a_secret_alone_is_an_issuer_whose_tokens_name_none() {
+    let flags =
+        ["--upstream", "http://127.0.0.1:9000/mcp", "--policy", "@/policy.yaml", "--secret-file", "@/secret"];
+    let settings = Folder::new().resolve(&flags, &[], "").unwrap();
+    let issuer = settings.issuers[0].issuer(&settings.public_url_at(8080));
+    assert_eq!((&*issuer.name, issuer.require_iss), ("shared-secret", false));
+    assert_eq!(
+        issuer.audience,
+        ["http://localhost:8080/mcp".into()].into(),
+        "whom it is for is checked all the same"
+    );
+    let named = Folder::new().resolve(FLAGS, &[], "").unwrap();
+    assert!(named.issuers[0].issuer(&named.public_url_at(8080)).require_iss);
+}
+
+#[test]
 fn the_file_alone_is_a_configuration() {
     let file = "
 listen: [0.0.0.0:8080, {address: '[::]:8443', tls: {cert: '@/cert.pem', key: '@/cert.pem'}}, unix:/run/t.sock]

@@ -10,6 +10,7 @@ import platform
 import shutil
 import subprocess
 import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -41,14 +42,26 @@ class Clients:
 
 def install():
     """Make or reuse both environments."""
-    CACHE.mkdir(parents=True, exist_ok=True)
-    with open(CACHE / "lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    with _alone():
         _once(VENV, [sys.version.encode(), (HERE / "requirements.txt").read_bytes()], _make_venv)
-        _once(NODE, [(HERE / name).read_bytes() for name in ("package.json", "package-lock.json")], _make_node)
+        install_packages(HERE, NODE)
         for program in PROGRAMS.glob("*.mjs"):
             shutil.copy(program, NODE)
     return Clients()
+
+
+def install_packages(described, directory):
+    """Make or reuse the node_modules below `directory` that the package.json in `described` asks for."""
+    files = [described / name for name in ("package.json", "package-lock.json")]
+    _once(directory, [file.read_bytes() for file in files], lambda: _make_node(files, directory))
+
+
+@contextmanager
+def _alone():
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def _once(directory, made_from, make):
@@ -73,12 +86,12 @@ def _make_venv():
     _run(VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt")
 
 
-def _make_node():
+def _make_node(files, directory):
     """Install scripts are not needed: the native program of claude-code is a package of its own."""
-    NODE.mkdir()
-    for name in ("package.json", "package-lock.json"):
-        shutil.copy(HERE / name, NODE)
-    _run(*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=NODE)
+    directory.mkdir(parents=True)
+    for file in files:
+        shutil.copy(file, directory)
+    _run(*_npm(), "ci", "--ignore-scripts", "--no-audit", "--no-fund", "--loglevel=error", cwd=directory)
 
 
 def _npm():

@@ -146,7 +146,7 @@ def serve(toolgate, upstream, policy, secret_file):
     port, admin = free_port(), free_port()
     server = Server(
         [toolgate, "serve", "--listen", f"127.0.0.1:{port}", "--admin", f"127.0.0.1:{admin}", "--upstream", upstream]
-        + ["--policy", policy, "--secret-file", secret_file]
+        + ["--policy", policy, "--secret-file", secret_file, "--audience", "none"]
     )
     try:
         server.until(lambda: answers(f"http://127.0.0.1:{admin}/readyz"), "/readyz answers 200")
