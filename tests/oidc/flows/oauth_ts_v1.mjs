@@ -1,0 +1,13 @@
+// The TypeScript SDK, first generation, which finds out by itself where to get a token.
+
+import { Client } from '@modelcontextprotocol/sdk/client/index.js';
+import { StreamableHTTPClientTransport } from '@modelcontextprotocol/sdk/client/streamableHttp.js';
+import { Wallet, say, url } from './visit.mjs';
+
+// Without refresh tokens: this SDK would refresh instead of asking for more scopes.
+const wallet = new Wallet(['authorization_code']);
+await say(wallet, () => {
+  const client = new Client({ name: 'toolgate-tests', version: '1' });
+  const transport = new StreamableHTTPClientTransport(url, { authProvider: wallet });
+  return { client, transport, finish: (brought) => transport.finishAuth(brought.get('code')) };
+});

@@ -1,0 +1,11 @@
+// The TypeScript SDK, second generation, which finds out by itself where to get a token.
+
+import { Client, StreamableHTTPClientTransport } from '@modelcontextprotocol/client';
+import { Wallet, say, url } from './visit.mjs';
+
+const wallet = new Wallet(['authorization_code', 'refresh_token']);
+await say(wallet, () => {
+  const client = new Client({ name: 'toolgate-tests', version: '1' }, { versionNegotiation: { mode: 'auto' } });
+  const transport = new StreamableHTTPClientTransport(url, { authProvider: wallet });
+  return { client, transport, finish: (brought) => transport.finishAuth(brought) };
+});

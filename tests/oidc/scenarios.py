@@ -1,0 +1,370 @@
+"""Tokens of a real provider at the real gateway: what must be seen on the wire."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
+from urllib.parse import quote
+
+import keys
+from stage import scenario
+
+WELL_KNOWN = {"openid": "/.well-known/openid-configuration", "oauth": "/.well-known/oauth-authorization-server"}
+ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA"]
+FORGED = 200
+# How long the gateway may keep what it has learned, in the configurations here, and how late it may be.
+CACHE_SECONDS = 2
+REFRESH_SECONDS = 4
+LATE_SECONDS = 8
+
+
+def discovered(provider, **more):
+    return {"issuer": provider.issuer, **more}
+
+
+def introspected(stage, provider, method="client_secret_basic", **more):
+    """An issuer whose tokens the gateway asks about, authenticating by one of three methods."""
+    terms = {
+        "endpoint": f"{provider.issuer}/token/introspection",
+        "client_id": f"gateway:{method}",
+        "cache": f"{CACHE_SECONDS}s",
+    }
+    if method == "private_key_jwt":
+        terms["client_key_file"] = stage.file(keys.pem(stage.gateway_key))
+    else:
+        terms["client_secret_file"] = stage.file("gateway secret+%:/&=")
+    return {"issuer": provider.issuer, "introspection": terms | {"auth": method} | more}
+
+
+@scenario("discovery by OpenID Connect alone")
+def discovery_openid(stage):
+    discovers(stage, hidden="oauth")
+
+
+@scenario("discovery by RFC 8414 alone")
+def discovery_oauth(stage):
+    discovers(stage, hidden="openid")
+
+
+def discovers(stage, hidden):
+    provider = stage.provider()
+    provider.fail(f"^{WELL_KNOWN[hidden]}", status=404)
+    gateway = stage.gateway(discovered(provider))
+    stage.expect("a token is accepted", gateway.accepts(provider.token(gateway.resource)))
+    found = WELL_KNOWN["oauth" if hidden == "openid" else "openid"]
+    stage.expect(f"{found} was asked for", provider.hits(found) >= 1)
+    metadata = gateway.get("/.well-known/oauth-protected-resource/mcp").message
+    stage.expect("clients are sent to the provider", metadata["authorization_servers"] == [provider.issuer], metadata)
+
+
+@scenario("metadata that names another issuer is not believed")
+def discovery_of_another(stage):
+    provider = stage.provider()
+    alias = f"http://localhost:{provider.port}"
+    gateway = stage.gateway({"issuer": alias}, ready=False)
+    gateway.until(lambda: any(provider.hits(path) for path in WELL_KNOWN.values()), "the metadata is asked for")
+    answer = gateway.call(provider.token(gateway.resource))
+    stage.expect("a token is not accepted", answer.status in (401, 503), answer)
+    stage.expect("the gateway is not ready", not gateway.is_ready(), gateway.readiness())
+    stage.expect("no keys were fetched", provider.hits("/jwks") == 0)
+
+
+@scenario("keys from jwks_uri, without discovery")
+def keys_without_discovery(stage):
+    provider = stage.provider()
+    provider.fail("^/.well-known/")
+    gateway = stage.gateway(discovered(provider, jwks_uri=f"{provider.issuer}/jwks"))
+    stage.expect("a token is accepted", gateway.accepts(provider.token(gateway.resource)))
+    stage.expect("nothing was discovered", not any(provider.hits(path) for path in WELL_KNOWN.values()))
+
+
+@scenario("JWTs of every algorithm are accepted, and only of those allowed")
+def algorithms(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(discovered(provider))
+    narrow = stage.gateway(discovered(provider, algorithms=["ES256"]))
+    for alg in ALGORITHMS:
+        answer = gateway.call(provider.token(gateway.resource, alg=alg))
+        stage.expect(f"{alg} is accepted", answer.status == 200, answer)
+        answer = narrow.call(provider.token(narrow.resource, alg=alg))
+        if alg == "ES256":
+            stage.expect(f"{alg} is accepted where it alone is allowed", answer.status == 200, answer)
+        else:
+            stage.refused(answer, f"{alg} where ES256 alone is allowed")
+
+
+@scenario("a token for another resource is refused")
+def audience(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(discovered(provider))
+    for other in ["http://127.0.0.1:1/mcp", f"{gateway.resource}/", gateway.resource.removesuffix("/mcp")]:
+        stage.refused(gateway.call(provider.token(other)), f"a token for {other}")
+    stage.expect("a token for this one is accepted", gateway.accepts(provider.token(gateway.resource)))
+
+
+@scenario("an expired token is refused, and a new one accepted")
+def expiry(stage):
+    provider = stage.provider(lifetime=3)
+    gateway = stage.gateway(discovered(provider, leeway="0s"))
+    token = provider.token(gateway.resource)
+    stage.expect("it is accepted while it is valid", gateway.accepts(token))
+    gateway.until(lambda: gateway.call(token).status != 200, "the token expires", 3 + LATE_SECONDS)
+    stage.refused(gateway.call(token), "an expired token")
+    stage.expect("a new one is accepted", gateway.accepts(provider.token(gateway.resource)))
+
+
+@scenario("scope step-up: one challenge names all scopes, and a token with these is enough")
+def step_up(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(discovered(provider))
+    missing = gateway.call(None)
+    stage.expect("no token: 401", missing.status == 401, missing)
+    stage.expect("no token: no error", missing.error is None, missing)
+    answer = gateway.call(provider.person_token(gateway.resource, "demo:tools"), "get_confidential_info")
+    stage.refused(answer, "a token without the scopes", 403, "insufficient_scope")
+    scope = answer.parameter("scope") or ""
+    stage.expect("all scopes are named", {"public:read", "confidential:read"} <= set(scope.split()), scope)
+    answer = gateway.call(provider.person_token(gateway.resource, scope), "get_confidential_info")
+    stage.expect("the scopes of the challenge are enough", answer.status == 200, answer)
+
+
+@scenario("opaque tokens are accepted, with each way to authenticate at the provider")
+def opaque(stage):
+    provider = stage.provider()
+    for method in ["client_secret_basic", "client_secret_post", "private_key_jwt"]:
+        gateway = stage.gateway(introspected(stage, provider, method), path="/opaque")
+        token = provider.person_token(gateway.resource)
+        stage.expect("the token is opaque", "." not in token)
+        answer = gateway.call(token)
+        stage.expect(f"a token is accepted with {method}", answer.status == 200, answer)
+        before = provider.hits("/token/introspection")
+        stage.expect("it is accepted again", gateway.accepts(token))
+        stage.expect("the second time from the cache", provider.hits("/token/introspection") == before)
+
+
+@scenario("opaque tokens that are unknown, for others or without the scopes are refused")
+def opaque_refused(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(introspected(stage, provider), path="/opaque")
+    stage.refused(gateway.call("0123456789abcdefghijklmnopqrstuvwxyzABCDEFG"), "an unknown token")
+    stage.refused(gateway.call(provider.person_token("http://127.0.0.1:1/opaque")), "a token for another resource")
+    answer = gateway.call(provider.person_token(gateway.resource), "get_confidential_info")
+    stage.refused(answer, "a token without the scopes", 403, "insufficient_scope")
+
+
+@scenario("a revoked opaque token is refused after the cache time")
+def opaque_revoked(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(introspected(stage, provider), path="/opaque")
+    token, other = provider.person_token(gateway.resource), provider.person_token(gateway.resource)
+    stage.expect("both are accepted", gateway.accepts(token) and gateway.accepts(other))
+    provider.revoke(token, "person")
+    began = time.monotonic()
+    gateway.until(lambda: gateway.call(token).status == 401, "it is refused", CACHE_SECONDS + LATE_SECONDS)
+    stage.note(f"after {time.monotonic() - began:.1f} s, cache {CACHE_SECONDS} s")
+    stage.refused(gateway.call(token), "the revoked token")
+    stage.expect("the other is still accepted", gateway.accepts(other))
+
+
+@scenario("introspection out of order: 503, never 401")
+def opaque_outage(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(introspected(stage, provider), path="/opaque")
+    known, fresh = provider.person_token(gateway.resource), provider.person_token(gateway.resource)
+    stage.expect("it works before", gateway.accepts(known))
+    provider.fail("introspection")
+    answer = gateway.call(fresh)
+    stage.expect("a fresh token gets 503", answer.status == 503, answer)
+    stage.expect("it is told to try again", answer.headers["Retry-After"], answer)
+    stage.expect("it is not told to authorize again", not answer.challenge, answer)
+    statuses = set()
+    gateway.until(
+        lambda: statuses.add(gateway.call(known).status) or 503 in statuses,
+        "a known token gets 503 when the cache has forgotten it",
+        CACHE_SECONDS + LATE_SECONDS,
+    )
+    stage.expect("never anything else", statuses <= {200, 503}, statuses)
+    provider.recover()
+    gateway.until(lambda: gateway.accepts(fresh) and gateway.accepts(known), "both are accepted again", LATE_SECONDS)
+
+
+@scenario("key rotation with overlap: no request fails")
+def rotation_with_overlap(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(discovered(provider))
+    old = provider.token(gateway.resource)
+    stage.expect("it works before", gateway.accepts(old))
+    failures, rotated, done = [], Event(), Event()
+
+    def use():
+        calls = 0
+        while not done.is_set():
+            for token in (old, provider.token(gateway.resource)):
+                answer = gateway.call(token)
+                calls += 1
+                if answer.status != 200:
+                    failures.append(str(answer))
+            if rotated.is_set() and calls >= 20:
+                return calls
+        return calls
+
+    with ThreadPoolExecutor(2) as pool:
+        users = [pool.submit(use) for _ in range(2)]
+        try:
+            provider.rotate()
+        finally:
+            rotated.set()
+        calls = sum(user.result() for user in users)
+        done.set()
+    stage.expect("no request failed", not failures, failures[:3])
+    stage.note(f"{calls} requests, {provider.hits('/jwks')} key fetches")
+
+
+@scenario("key rotation without overlap: new tokens at once, old ones until the next refresh")
+def rotation_without_overlap(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(discovered(provider, refresh=f"{REFRESH_SECONDS}s"))
+    old = provider.token(gateway.resource)
+    stage.expect("it works before", gateway.accepts(old))
+    provider.rotate(drop=True)
+    began, before = time.monotonic(), provider.hits("/jwks")
+    answer = gateway.call(provider.token(gateway.resource))
+    stage.expect("a new token is accepted at once", answer.status == 200, answer)
+    stage.expect("after one fetch", provider.hits("/jwks") - before == 1, provider.hits("/jwks") - before)
+    gateway.until(lambda: gateway.call(old).status != 200, "old tokens are refused", REFRESH_SECONDS + LATE_SECONDS)
+    stage.note(f"old token refused after {time.monotonic() - began:.1f} s")
+    stage.refused(gateway.call(old), "an old token")
+    stage.expect("new ones are accepted", gateway.accepts(provider.token(gateway.resource)))
+
+
+@scenario("forged key names do not make the gateway fetch keys again and again")
+def forged_key_names(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(discovered(provider))
+    good = provider.token(gateway.resource)
+    stage.expect("it works before", gateway.accepts(good))
+    before = provider.hits("/jwks")
+    tokens = [keys.forged(provider.issuer, gateway.resource, f"forged-{at}") for at in range(FORGED)]
+    with ThreadPoolExecutor(8) as pool:
+        statuses = [answer.status for answer in pool.map(gateway.call, tokens)]
+    extra = provider.hits("/jwks") - before
+    stage.expect("all are refused with 401", set(statuses) == {401}, set(statuses))
+    stage.expect("at most one fetch", extra <= 1, extra)
+    stage.expect("a good token is still accepted", gateway.accepts(good))
+    stage.note(f"{FORGED} forged tokens, {extra} fetches")
+
+
+@scenario("the provider is down at start: not ready, 503; ready when it comes")
+def down_at_start(stage):
+    gone = stage.provider()
+    port = gone.port
+    token = gone.token("http://127.0.0.1:1/mcp")
+    gone.stop()
+    gateway = stage.gateway({"issuer": gone.issuer}, ready=False)
+    status, body = gateway.readiness()
+    stage.expect("it is not ready", status == 503, (status, body))
+    stage.expect("and says whose keys it lacks", gone.issuer in body, body)
+    answer = gateway.call(token)
+    stage.expect("a token gets 503", answer.status == 503, answer)
+    stage.expect("and is told to try again", answer.headers["Retry-After"], answer)
+    answer = gateway.call(None)
+    stage.expect("no token gets 401", answer.status == 401, answer)
+    provider = stage.provider(port=port)
+    began = time.monotonic()
+    gateway.until(gateway.is_ready, "it becomes ready")
+    stage.note(f"ready {time.monotonic() - began:.1f} s after the provider")
+    stage.expect("a token is accepted", gateway.accepts(provider.token(gateway.resource)))
+
+
+@scenario("the provider goes down later: keys that are known stay in use")
+def down_later(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(discovered(provider, refresh=f"{REFRESH_SECONDS}s"))
+    token = provider.token(gateway.resource)
+    stage.expect("it works before", gateway.accepts(token))
+    before = provider.hits("/jwks")
+    provider.fail("/jwks|/.well-known/")
+    gateway.until(
+        lambda: provider.hits("/jwks") > before or not gateway.accepts(token),
+        "a refresh fails",
+        REFRESH_SECONDS + LATE_SECONDS,
+    )
+    stage.expect("the token is still accepted", gateway.accepts(token))
+    stage.expect("the gateway stays ready", gateway.is_ready(), gateway.readiness())
+    provider.stop()
+    stage.expect("the same when nobody listens", gateway.accepts(token))
+    answer = gateway.call(keys.forged(provider.issuer, gateway.resource, "unknown"))
+    stage.expect("an unknown key is not accepted", answer.status in (401, 503), answer)
+
+
+@scenario("DPoP: a bound token needs a fresh proof by its own key")
+def dpop(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(discovered(provider))
+    key, other, url = keys.new_key(), keys.new_key(), gateway.resource
+    token = provider.bound_token(url, key)
+    right = keys.proof(key, "POST", url, token)
+    answer = gateway.call(f"DPoP {token}", DPoP=right)
+    stage.expect("a right proof is accepted", answer.status == 200, answer)
+    answer = gateway.call(f"DPoP {token}", DPoP=keys.proof(key, "POST", url, token))
+    stage.expect("another right proof is accepted", answer.status == 200, answer)
+    now = int(time.time())
+    wrong = {
+        "the proof again": {"DPoP": right},
+        "no proof": {},
+        "another key's proof": {"DPoP": keys.proof(other, "POST", url, token)},
+        "a proof for GET": {"DPoP": keys.proof(key, "GET", url, token)},
+        "a proof for another URL": {"DPoP": keys.proof(key, "POST", f"{url}x", token)},
+        "a proof for another token": {"DPoP": keys.proof(key, "POST", url, f"{token}x")},
+        "a proof for no token": {"DPoP": keys.proof(key, "POST", url, token, ath=None)},
+        "an old proof": {"DPoP": keys.proof(key, "POST", url, token, iat=now - 3600)},
+        "a proof of tomorrow": {"DPoP": keys.proof(key, "POST", url, token, iat=now + 86400)},
+        "a proof without a name": {"DPoP": keys.proof(key, "POST", url, token, jti=None)},
+        "an access token as proof": {"DPoP": token},
+    }
+    for what, headers in wrong.items():
+        answer = gateway.call(f"DPoP {token}", **headers)
+        stage.expect(f"{what} is refused with 401", answer.status == 401, answer)
+    answer = gateway.call(token)
+    stage.expect("as plain Bearer it is refused", answer.status == 401, answer)
+    answer = gateway.call(token, DPoP=keys.proof(key, "POST", url, token))
+    stage.expect("as Bearer with a proof it is refused", answer.status == 401, answer)
+    plain = provider.token(url)
+    stage.expect("a plain token is accepted as Bearer", gateway.accepts(plain))
+    answer = gateway.call(f"DPoP {plain}", DPoP=keys.proof(key, "POST", url, plain))
+    stage.expect("a plain token with a proof is refused", answer.status == 401, answer)
+
+
+@scenario("a certificate-bound token is refused where no certificate can be seen")
+def certificate_bound(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(discovered(provider))
+    certificate = quote(keys.certificate())
+    token = provider.token(gateway.resource, client="certified", x_client_certificate=certificate)
+    stage.refused(gateway.call(token), "the token")
+    stage.refused(gateway.call(token, x_client_certificate=certificate), "the token with a header")
+
+
+@scenario("a revocation file applies to new requests, and ends open streams within a second")
+def revocation_file(stage):
+    provider = stage.provider()
+    revoked = stage.file("")
+    gateway = stage.gateway(discovered(provider), revocation_file=revoked)
+    token, other = provider.token(gateway.resource), provider.token(gateway.resource, alg="RS256")
+    stage.expect("both are accepted", gateway.accepts(token) and gateway.accepts(other))
+    del revoked
+
+
+@scenario("the upstream is told who calls, and never the token")
+def identity_headers(stage):
+    provider = stage.provider()
+    headers = {"X-Toolgate-Subject": "sub", "X-Toolgate-Client": "client_id"}
+    gateway = stage.gateway(discovered(provider), identity_headers=headers)
+    token = provider.person_token(gateway.resource, "demo:tools", who="bob")
+    spoofed = {"X_Toolgate_Subject": "mallory", "X_Toolgate_Client": "mallory", "Cookie": "a=b", "DPoP": "c"}
+    answer = gateway.call(token, "show_headers", **spoofed)
+    stage.expect("the tool answers", answer.status == 200, answer)
+    seen = answer.message["result"]["structuredContent"]["headers"]
+    stage.expect("the subject is told", seen.get("x-toolgate-subject") == ["bob"], seen)
+    stage.expect("the client is told", seen.get("x-toolgate-client") == ["person"], seen)
+    stage.expect("no credentials are told", not {"authorization", "cookie", "dpop"} & set(seen), seen)
+    stage.expect("the token is nowhere", token not in answer.text)
