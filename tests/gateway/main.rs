@@ -1,0 +1,28 @@
+//! Through-gateway tests: the real program before an upstream that does what each test wants.
+//!
+//! Each test has its own processes and ports. What is waited for has a deadline, and nothing is waited for by
+//! sleeping: the upstream sends on when the test has seen what came before.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::string_slice,
+    clippy::arithmetic_side_effects,
+    clippy::disallowed_methods,
+    reason = "a test that meets the unexpected should fail"
+)]
+
+mod support;
+
+mod bodies;
+mod connections;
+mod doors;
+mod hostile;
+mod lifecycle;
+mod lists;
+mod refusals;
+mod sessions;
+mod streams;
+mod tokens;
+mod transports;
