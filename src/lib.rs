@@ -13,6 +13,8 @@ pub mod json;
 pub mod judge;
 pub mod message;
 pub mod policy;
+#[doc(hidden)]
+pub mod properties;
 pub mod record;
 pub mod refusal;
 pub mod session;
