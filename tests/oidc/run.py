@@ -54,7 +54,7 @@ def play(parts, name):
             SCENARIOS[name][1](stage)
     except Exception as error:
         trouble = traceback.format_exc()
-        stage.wrong.append(f"{type(error).__name__}: {error}")
+        stage.wrong.append(f"{type(error).__name__}: {str(error).partition(chr(10))[0]}")
     return name, stage.wrong, stage.notes, time.monotonic() - began, trouble
 
 

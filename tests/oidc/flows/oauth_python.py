@@ -6,6 +6,7 @@ The person declines one scope at first, and consents to all when asked again.
 import asyncio
 import json
 import os
+import time
 from urllib.parse import urlencode
 
 import httpx2
@@ -17,6 +18,7 @@ from mcp.shared.auth import AuthorizationCodeResult, OAuthClientMetadata
 
 URL = os.environ["MCP_URL"]
 REDIRECT = "http://127.0.0.1:3118/callback"
+LONG_SECONDS = 60
 TOOLS = ["get_public_info", "get_confidential_info"]
 
 
@@ -24,7 +26,7 @@ class Wallet:
     """Everything in memory."""
 
     def __init__(self):
-        self.authorizations = 0
+        self.authorizations = self.renewals = 0
         self._tokens = self._client = self._brought = None
 
     async def get_tokens(self):
@@ -32,6 +34,7 @@ class Wallet:
 
     async def set_tokens(self, tokens):
         self._tokens = tokens
+        self.renewals += 1
 
     async def get_client_info(self):
         return self._client
@@ -56,8 +59,14 @@ def reason(error):
     return f"{type(error).__name__}: {error}"
 
 
-async def visit(client, line):
+async def visit(client, wallet, line):
     line["tools"] = [tool.name for tool in (await client.list_tools()).tools]
+    if os.environ.get("MCP_VISIT") == "long":
+        deadline = time.monotonic() + LONG_SECONDS
+        while wallet.renewals < 2 and time.monotonic() < deadline:
+            await client.list_tools()
+            await asyncio.sleep(0.1)
+        return
     for tool in TOOLS:
         try:
             result = await client.call_tool(tool, {})
@@ -78,14 +87,14 @@ async def main(line):
             transport = streamable_http_client(URL, http_client=http)
             if os.environ["MCP_MODE"] == "auto":
                 async with Client(transport) as client:
-                    await visit(client, line)
+                    await visit(client, wallet, line)
             else:
                 async with transport as streams, ClientSession(streams[0], streams[1]) as session:
                     await session.initialize()
-                    await visit(session, line)
+                    await visit(session, wallet, line)
     except Exception as error:
         line["error"] = reason(error)
-    line["authorizations"] = wallet.authorizations
+    line |= {"authorizations": wallet.authorizations, "tokens": wallet.renewals}
 
 
 line = {"calls": [], "tools": []}

@@ -1,7 +1,11 @@
 // What the two TypeScript client programs share: an OAuth client without a person, how a visit goes, and the JSON
-// line they print: {"calls": [{"tool", "ok", "text"}], "authorizations": N, "tools": [...]} or {"error"}.
+// line they print: {"tools", "calls": [{"tool", "ok", "text"}], "authorizations", "tokens"}, and "error" if it failed.
+// "authorizations" counts how often the person was asked, and "tokens" how often there was a new token.
+//
+// With MCP_VISIT=long a visit lists again and again until its token was renewed; else it calls two tools.
 
 const REDIRECT = 'http://127.0.0.1:3118/callback';
+const LONG_MS = 60_000;
 
 export const url = new URL(process.env.MCP_URL);
 
@@ -26,6 +30,7 @@ async function browse(from) {
 // Everything in memory. The person declines one scope at first, and consents to all when asked again.
 export class Wallet {
   authorizations = 0;
+  renewals = 0;
   redirectUrl = REDIRECT;
 
   constructor(grantTypes) {
@@ -52,6 +57,15 @@ export class Wallet {
 
   saveTokens(tokens) {
     this.held = tokens;
+    this.renewals += 1;
+  }
+
+  discoveryState() {
+    return this.discovery;
+  }
+
+  saveDiscoveryState(discovery) {
+    this.discovery = discovery;
   }
 
   codeVerifier() {
@@ -70,7 +84,14 @@ export class Wallet {
   }
 }
 
+async function call(client, tool) {
+  const result = await client.callTool({ name: tool, arguments: {} });
+  return { tool, ok: !result.isError, text: result.content.map((part) => part.text).join('\n') };
+}
+
 const reason = (error) => `${error?.constructor?.name ?? 'Error'}: ${error?.message ?? error}`;
+
+const failure = (tool) => (error) => ({ tool, ok: false, text: reason(error) });
 
 // Runs `step`; when it ends because the person was sent away to authorize, finishes that and runs it again.
 async function authorized(wallet, finish, step) {
@@ -98,16 +119,16 @@ export async function say(wallet, connect) {
       },
     );
     line.tools = (await open.client.listTools()).tools.map((tool) => tool.name);
-    for (const tool of ['get_public_info', 'get_confidential_info']) {
-      try {
-        const result = await authorized(
-          wallet,
-          (brought) => open.finish(brought),
-          () => open.client.callTool({ name: tool, arguments: {} }),
-        );
-        line.calls.push({ tool, ok: !result.isError, text: result.content.map((part) => part.text).join('\n') });
-      } catch (error) {
-        line.calls.push({ tool, ok: false, text: reason(error) });
+    if (process.env.MCP_VISIT === 'long') {
+      const began = Date.now();
+      while (wallet.renewals < 2 && Date.now() < began + LONG_MS) {
+        await open.client.listTools();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+      }
+    } else {
+      for (const tool of ['get_public_info', 'get_confidential_info']) {
+        const finish = (brought) => open.finish(brought);
+        line.calls.push(await authorized(wallet, finish, () => call(open.client, tool)).catch(failure(tool)));
       }
     }
     await open.client.close();
@@ -115,5 +136,6 @@ export async function say(wallet, connect) {
     line.error = `${reason(error)} ${error?.stack ?? ''}`;
   }
   line.authorizations = wallet.authorizations;
+  line.tokens = wallet.renewals;
   process.stdout.write(`${JSON.stringify(line)}\n`, () => process.exit(0));
 }
