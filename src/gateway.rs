@@ -145,6 +145,9 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+/// How long a client may leave what is written to it unread.
+const WRITE: Duration = Duration::from_secs(60);
+
 /// How long an answered request's unread rest may go on, so that the connection stays usable.
 const DRAIN: Duration = Duration::from_secs(2);
 
@@ -180,6 +183,7 @@ impl Gateway {
         session.set_keepalive(is_kept.then_some(keepalive));
         session.set_close_on_response_before_downstream_finish(false);
         session.set_total_drain_timeout(Some(DRAIN));
+        session.set_write_timeout(Some(WRITE));
         // An upgrade is never made, and a body is read by its own framing.
         session.req_header_mut().remove_header(&http::header::UPGRADE);
         true
@@ -203,10 +207,6 @@ impl HttpServerApp for Gateway {
             // Nobody is there, or the answer was broken off: the connection must not live on.
             session.shutdown().await;
             return None;
-        }
-        if intake::expects_continue(session.req_header()) && !session.is_body_done() {
-            // The client never sent what it would have been told to send, or is sending it now: no telling which.
-            session.set_keepalive(None);
         }
         let settings = HttpPersistentSettings::for_session(&session);
         let reusable = session.finish().await.ok()??;

@@ -182,6 +182,9 @@ struct Turn<'a> {
 impl Turn<'_> {
     /// GET and DELETE: the stream of a session, and its end.
     async fn session(&mut self, method: Method, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
+        // A body means nothing here, but its bytes must not be taken for the next request.
+        let limits = &self.gateway.config.limits;
+        intake::body(self.session, limits.body, limits.body_timeout).await?;
         let bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
         let permit = Permit::stream();
         self.record.permitted(&permit);
@@ -366,6 +369,10 @@ async fn refuse(
         decision: matches!(no.refusal, Refusal::ScopeInsufficient | Refusal::Forbidden).then_some(&decision),
     };
     let answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes);
+    if intake::expects_continue(session.req_header()) && !session.is_body_done() {
+        // Whether the client still sends the body it was not told to send cannot be known.
+        session.set_keepalive(None);
+    }
     record.refusal = Some(no.refusal);
     record.status = answer.status;
     let is_origin_allowed = !matches!(no.refusal, Refusal::OriginNotAllowed | Refusal::HostNotAllowed);

@@ -182,6 +182,7 @@ impl Filter<'_> {
     ) -> Result<(), Opaque> {
         let inside = reader.position().saturating_add(1);
         let (mut scope, mut ttl, mut lists) = (false, false, 0_usize);
+        let mut shorter = None;
         reader.object(|key, value| {
             let kind = value.kind()?;
             match key {
@@ -196,7 +197,7 @@ impl Filter<'_> {
                     ttl = true;
                     let (text, place) = raw(value)?;
                     if !self.is_fresh_enough(text) {
-                        edits.push(Edit { place, text: self.freshness.ttl_cap_ms.to_string() });
+                        shorter = Some(Edit { place, text: self.freshness.ttl_cap_ms.to_string() });
                     }
                 }
                 _ => match ListKind::of(key) {
@@ -213,6 +214,10 @@ impl Filter<'_> {
             }
             Ok(())
         })?;
+        // The `ttlMs` of a task is the task's life (SEP-2663), and no hint about a cache.
+        if scope || lists > 0 {
+            edits.extend(shorter);
+        }
         if lists > 0 && self.freshness.is_required {
             let mut text = String::new();
             if !ttl {

@@ -125,6 +125,8 @@ fn a_list_is_never_public_and_no_fresher_than_the_cap() {
         r#"{"result":{"contents":[],"ttlMs":60000,"cacheScope":"private"}}"#,
     );
     leaves(r#"{"result":{"tools":[],"cacheScope":"private","ttlMs":0}}"#);
+    cuts(r#"{"result":{"tools":[],"ttlMs":300000}}"#, r#"{"result":{"tools":[],"ttlMs":60000}}"#);
+    leaves(r#"{"result":{"resultType":"task","taskId":"t","ttlMs":3600000}}"#);
     let (passed, _) = pass(MODERN, r#"{"result":{"tools":[]}}"#).unwrap();
     assert_eq!(passed, Passed::Cut(br#"{"result":{"ttlMs":60000,"cacheScope":"private","tools":[]}}"#.to_vec()));
     let (passed, _) = pass(MODERN, r#"{"result":{"ttlMs":5,"tools":[{"name":"s"}]}}"#).unwrap();
