@@ -45,6 +45,16 @@ def typescript_v2_opaque(stage):
     visit(stage, "oauth_ts_v2.mjs", opaque=True)
 
 
+@scenario("Python SDK, an issuer with a path: from the 401 to a stepped-up token by itself")
+def python_path(stage):
+    visit(stage, "oauth_python.py", issuer_path="/tenant", MCP_MODE="auto")
+
+
+@scenario("TypeScript SDK v2, an issuer with a path: from the 401 to a stepped-up token by itself")
+def typescript_v2_path(stage):
+    visit(stage, "oauth_ts_v2.mjs", issuer_path="/tenant")
+
+
 @scenario("TypeScript SDK v2 with DPoP: from the 401 to a stepped-up token by itself")
 def typescript_v2_bound(stage):
     visit(stage, "oauth_ts_v2.mjs", MCP_BOUND="yes")
@@ -76,8 +86,8 @@ def claude_code(stage):
     stage.expect("it says so", "Needs authentication" in shown, shown)
 
 
-def visit(stage, program, opaque=False, **more):
-    provider = stage.provider()
+def visit(stage, program, opaque=False, issuer_path="", **more):
+    provider = stage.provider(path=issuer_path)
     if opaque:
         gateway = stage.gateway(introspected(stage, provider), path="/opaque")
     else:
@@ -88,8 +98,9 @@ def visit(stage, program, opaque=False, **more):
     stage.expect("and not the one that was declined", CONFIDENTIAL not in line["tools"], line["tools"])
     for tool, heading in DOCUMENTS.items():
         stage.expect(f"it can call {tool}", calls[tool]["ok"] and heading in calls[tool]["text"], calls[tool]["text"])
+    registered = provider.hits(f"{provider.path}/reg")
     stage.expect("its user was asked twice", line["authorizations"] == 2, line["authorizations"])
-    stage.expect("it registered once", provider.hits("/reg") == 1, provider.hits("/reg"))
+    stage.expect("it registered once", registered == 1, registered)
     stage.expect("it got two tokens", line["tokens"] == 2, line["tokens"])
 
 

@@ -53,8 +53,8 @@ class Answer:
 class Gateway(Server):
     """A running gateway before an upstream."""
 
-    def __init__(self, toolgate, upstream, policy, directory, issuers, path="/mcp", ready=True, **more):
-        self.port, self.admin_port = servers.free_port(), servers.free_port()
+    def __init__(self, toolgate, upstream, policy, directory, issuers, path="/mcp", port=None, ready=True, **more):
+        self.port, self.admin_port = port or servers.free_port(), servers.free_port()
         self.path = path
         self.resource = f"http://127.0.0.1:{self.port}{path}"
         self.config = directory / f"toolgate-{self.port}.yaml"

@@ -1,6 +1,6 @@
 // A certified OpenID Provider on loopback, with nobody to click: whoever asks is signed in and consents.
 //
-//   IDP_PORT=9400 IDP_KEY='{public JWK}' node idp.mjs
+//   IDP_PORT=9400 IDP_PATH=/tenant IDP_LIFETIME=600 IDP_KEY='{public JWK}' node idp.mjs
 //
 // Access tokens are for the `resource` that was asked for (RFC 8707). They are JWTs (RFC 9068), signed with the
 // algorithm that the client is named after, or opaque when the resource's path ends in `opaque`. At /auth,
@@ -22,7 +22,8 @@ const ALGORITHMS = {
   PS256: ['rsa', { modulusLength: 2048 }],
   EdDSA: ['ed25519', {}],
 };
-const issuer = `http://127.0.0.1:${process.env.IDP_PORT}`;
+const path = process.env.IDP_PATH ?? '';
+const issuer = `http://127.0.0.1:${process.env.IDP_PORT}${path}`;
 const lifetime = Number(process.env.IDP_LIFETIME ?? 600);
 
 function newKeys() {
@@ -106,7 +107,7 @@ function provider(keys) {
     extraParams: ['decline'],
     issueRefreshToken: (_ctx, client) => client.grantTypeAllowed('refresh_token'),
     findAccount: (_ctx, sub) => ({ accountId: sub, claims: () => ({ sub }) }),
-    interactions: { url: (_ctx, interaction) => `/interaction/${interaction.uid}` },
+    interactions: { url: (_ctx, interaction) => `${path}/interaction/${interaction.uid}` },
     ttl: { ClientCredentials: lifetime, Grant: 3600, Interaction: 300, RefreshToken: 3600, Session: 3600 },
     cookies: { keys: ['not a secret: this provider is for tests'] },
   });
@@ -143,6 +144,15 @@ function control({ pathname, searchParams }) {
   return hits;
 }
 
+// An issuer with a path has its metadata below that path (OpenID Connect Discovery §4) and before it (RFC 8414 §3.1).
+function mounted(request) {
+  if (!path) return request;
+  const rfc8414 = `/.well-known/oauth-authorization-server${path}`;
+  request.originalUrl = request.url === rfc8414 ? `${path}/.well-known/oauth-authorization-server` : request.url;
+  request.url = request.originalUrl.startsWith(`${path}/`) ? request.originalUrl.slice(path.length) : '/nowhere';
+  return request;
+}
+
 createServer((request, response) => {
   const url = new URL(request.url, issuer);
   const say = (status, body) => {
@@ -151,5 +161,6 @@ createServer((request, response) => {
   };
   if (url.pathname.startsWith('/_test/')) return say(200, control(url));
   hits[url.pathname] = (hits[url.pathname] ?? 0) + 1;
-  return failing?.test(url.pathname) ? say(failure, { error: 'temporarily_unavailable' }) : answer(request, response);
+  if (failing?.test(url.pathname)) return say(failure, { error: 'temporarily_unavailable' });
+  return answer(mounted(request), response);
 }).listen(Number(process.env.IDP_PORT), '127.0.0.1', () => console.log(`provider ${issuer}`));

@@ -22,13 +22,15 @@ SECONDS = 60
 class Provider(Server):
     """A running provider. `issued` is every token it gave through here."""
 
-    def __init__(self, clients, program, gateway_key, port=None, lifetime=600):
+    def __init__(self, clients, program, gateway_key, port=None, path="", lifetime=600):
         self.port = port or servers.free_port()
-        self.issuer = f"http://127.0.0.1:{self.port}"
+        self.path = path
+        self.issuer = f"http://127.0.0.1:{self.port}{path}"
         self.issued = []
         super().__init__(
             [clients.node, program],
             IDP_PORT=str(self.port),
+            IDP_PATH=path,
             IDP_LIFETIME=str(lifetime),
             IDP_KEY=json.dumps(keys.public_jwk(gateway_key)),
         )
@@ -39,7 +41,7 @@ class Provider(Server):
             raise
 
     def _control(self, what):
-        with urllib.request.urlopen(f"{self.issuer}/_test/{what}", timeout=SECONDS) as response:
+        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_test/{what}", timeout=SECONDS) as response:
             return json.load(response)
 
     def hits(self, path):

@@ -1,14 +1,17 @@
 """Tokens of a real provider at the real gateway: what must be seen on the wire."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from threading import Event
 from urllib.parse import quote
 
 import keys
+import servers
 from stage import scenario
 
-WELL_KNOWN = {"openid": "/.well-known/openid-configuration", "oauth": "/.well-known/oauth-authorization-server"}
+WELL_KNOWN = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
+INTROSPECTION = "/token/introspection"
 ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA"]
 FORGED = 200
 USERS = 4
@@ -22,39 +25,30 @@ def discovered(provider, **more):
     return {"issuer": provider.issuer, **more}
 
 
-def introspected(stage, provider, method="client_secret_basic", **more):
-    """An issuer whose tokens the gateway asks about, authenticating by one of three methods."""
-    terms = {
-        "endpoint": f"{provider.issuer}/token/introspection",
-        "client_id": f"gateway:{method}",
-        "cache": f"{CACHE_SECONDS}s",
-    }
-    if method == "private_key_jwt":
-        terms["client_key_file"] = stage.file(keys.pem(stage.gateway_key))
+def introspected(stage, provider, auth="basic", **more):
+    """An issuer whose opaque tokens the gateway asks about, authenticating in one of three ways."""
+    method = {"basic": "client_secret_basic", "post": "client_secret_post"}.get(auth, auth)
+    terms = {"client_id": f"gateway:{method}", "auth": auth, "cache": f"{CACHE_SECONDS}s"}
+    if auth == "private_key_jwt":
+        terms["key_file"] = stage.file(keys.pem(stage.gateway_key))
     else:
         terms["client_secret_file"] = stage.file("gateway secret+%:/&=")
-    return {"issuer": provider.issuer, "introspection": terms | {"auth": method} | more}
+    return {"issuer": provider.issuer, "introspection": terms} | more
 
 
-@scenario("discovery by OpenID Connect alone")
-def discovery_openid(stage):
-    discovers(stage, hidden="oauth")
-
-
-@scenario("discovery by RFC 8414 alone")
-def discovery_oauth(stage):
-    discovers(stage, hidden="openid")
-
-
-def discovers(stage, hidden):
-    provider = stage.provider()
-    provider.fail(f"^{WELL_KNOWN[hidden]}", status=404)
-    gateway = stage.gateway(discovered(provider))
-    stage.expect("a token is accepted", gateway.accepts(provider.token(gateway.resource)))
-    found = WELL_KNOWN["oauth" if hidden == "openid" else "openid"]
-    stage.expect(f"{found} was asked for", provider.hits(found) >= 1)
-    metadata = gateway.get("/.well-known/oauth-protected-resource/mcp").message
-    stage.expect("clients are sent to the provider", metadata["authorization_servers"] == [provider.issuer], metadata)
+@scenario("discovery by OpenID Connect alone, by RFC 8414 alone, and of an issuer with a path")
+def discovery(stage):
+    openid, oauth = WELL_KNOWN
+    for path in ["", "/tenant"]:
+        provider = stage.provider(path=path)
+        for found in [f"{path}{openid}", f"{oauth}{path}"]:
+            provider.fail(f"^(?!{found}$).*/.well-known/", status=404)
+            gateway = stage.gateway(discovered(provider))
+            answer = gateway.call(provider.token(gateway.resource))
+            stage.expect(f"a token is accepted with {found}", answer.status == 200, answer)
+            stage.expect(f"{found} was asked for", provider.hits(found) >= 1)
+            told = json.loads(gateway.get("/.well-known/oauth-protected-resource/mcp").text)
+            stage.expect("clients are sent there", told["authorization_servers"] == [provider.issuer], told)
 
 
 @scenario("metadata that names another issuer is not believed")
@@ -62,7 +56,7 @@ def discovery_of_another(stage):
     provider = stage.provider()
     alias = f"http://localhost:{provider.port}"
     gateway = stage.gateway({"issuer": alias}, ready=False)
-    gateway.until(lambda: any(provider.hits(path) for path in WELL_KNOWN.values()), "the metadata is asked for")
+    gateway.until(lambda: any(provider.hits(path) for path in WELL_KNOWN), "the metadata is asked for")
     answer = gateway.call(provider.token(gateway.resource))
     stage.expect("a token is not accepted", answer.status in (401, 503), answer)
     stage.expect("the gateway is not ready", not gateway.is_ready(), gateway.readiness())
@@ -75,7 +69,7 @@ def keys_without_discovery(stage):
     provider.fail("^/.well-known/")
     gateway = stage.gateway(discovered(provider, jwks_uri=f"{provider.issuer}/jwks"))
     stage.expect("a token is accepted", gateway.accepts(provider.token(gateway.resource)))
-    stage.expect("nothing was discovered", not any(provider.hits(path) for path in WELL_KNOWN.values()))
+    stage.expect("nothing was discovered", not any(provider.hits(path) for path in WELL_KNOWN))
 
 
 @scenario("JWTs of every algorithm are accepted, and only of those allowed")
@@ -131,15 +125,15 @@ def step_up(stage):
 @scenario("opaque tokens are accepted, with each way to authenticate at the provider")
 def opaque(stage):
     provider = stage.provider()
-    for method in ["client_secret_basic", "client_secret_post", "private_key_jwt"]:
+    for method in ["basic", "post", "private_key_jwt"]:
         gateway = stage.gateway(introspected(stage, provider, method), path="/opaque")
         token = provider.person_token(gateway.resource)
         stage.expect("the token is opaque", "." not in token)
         answer = gateway.call(token)
         stage.expect(f"a token is accepted with {method}", answer.status == 200, answer)
-        before = provider.hits("/token/introspection")
+        before = provider.hits(INTROSPECTION)
         stage.expect("it is accepted again", gateway.accepts(token))
-        stage.expect("the second time from the cache", provider.hits("/token/introspection") == before)
+        stage.expect("the second time from the cache", provider.hits(INTROSPECTION) == before)
 
 
 @scenario("opaque tokens that are unknown, for others or without the scopes are refused")
@@ -150,6 +144,20 @@ def opaque_refused(stage):
     stage.refused(gateway.call(provider.person_token("http://127.0.0.1:1/opaque")), "a token for another resource")
     answer = gateway.call(provider.person_token(gateway.resource), "get_confidential_info")
     stage.refused(answer, "a token without the scopes", 403, "insufficient_scope")
+
+
+@scenario("one issuer can give JWTs and opaque tokens")
+def opaque_beside_jwt(stage):
+    provider = stage.provider()
+    jwts = "http://127.0.0.1:1/mcp"
+    port = servers.free_port()
+    opaque = f"http://127.0.0.1:{port}/opaque"
+    gateway = stage.gateway(introspected(stage, provider, audience=[jwts, opaque]), path="/opaque", port=port)
+    stage.expect("an opaque token is accepted", gateway.accepts(provider.person_token(opaque)))
+    before = provider.hits(INTROSPECTION)
+    stage.expect("a JWT is accepted", gateway.accepts(provider.token(jwts)))
+    stage.expect("and nobody was asked about it", provider.hits(INTROSPECTION) == before)
+    stage.refused(gateway.call(keys.forged(provider.issuer, jwts, "forged")), "a forged JWT")
 
 
 @scenario("a revoked opaque token is refused after the cache time")
@@ -220,7 +228,7 @@ def rotation_with_overlap(stage):
 @scenario("key rotation without overlap: new tokens at once, old ones until the next refresh")
 def rotation_without_overlap(stage):
     provider = stage.provider()
-    gateway = stage.gateway(discovered(provider, refresh=f"{REFRESH_SECONDS}s"))
+    gateway = stage.gateway(discovered(provider, refresh_interval=f"{REFRESH_SECONDS}s"))
     old = provider.token(gateway.resource)
     stage.expect("it works before", gateway.accepts(old))
     provider.rotate(drop=True)
@@ -276,7 +284,7 @@ def down_at_start(stage):
 @scenario("the provider goes down later: keys that are known stay in use")
 def down_later(stage):
     provider = stage.provider()
-    gateway = stage.gateway(discovered(provider, refresh=f"{REFRESH_SECONDS}s"))
+    gateway = stage.gateway(discovered(provider, refresh_interval=f"{REFRESH_SECONDS}s"))
     token = provider.token(gateway.resource)
     stage.expect("it works before", gateway.accepts(token))
     before = provider.hits("/jwks")
@@ -292,6 +300,25 @@ def down_later(stage):
     stage.expect("the same when nobody listens", gateway.accepts(token))
     answer = gateway.call(keys.forged(provider.issuer, gateway.resource, "unknown"))
     stage.expect("an unknown key is not accepted", answer.status in (401, 503), answer)
+
+
+@scenario("keys that nobody confirmed for too long are not used: 503, until the provider is back")
+def down_for_too_long(stage):
+    provider = stage.provider()
+    stale = REFRESH_SECONDS
+    gateway = stage.gateway(discovered(provider, refresh_interval="1s", max_stale=f"{stale}s"))
+    token = provider.token(gateway.resource)
+    stage.expect("it works before", gateway.accepts(token))
+    provider.fail("/jwks|/.well-known/")
+    began = time.monotonic()
+    gateway.until(lambda: gateway.call(token).status != 200, "the keys are too old", stale + LATE_SECONDS)
+    stage.note(f"after {time.monotonic() - began:.1f} s, max_stale {stale} s")
+    answer = gateway.call(token)
+    stage.expect("the token gets 503", answer.status == 503, answer)
+    stage.expect("the gateway is not ready", not gateway.is_ready(), gateway.readiness())
+    provider.recover()
+    gateway.until(lambda: gateway.accepts(token), "the token is accepted again")
+    gateway.until(gateway.is_ready, "the gateway is ready again", LATE_SECONDS)
 
 
 @scenario("DPoP: a bound token needs a fresh proof by its own key")
