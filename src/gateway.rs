@@ -227,7 +227,11 @@ pub(crate) fn now() -> (UnixTime, Duration) {
 /// Writes an answer of the gateway's own, readable for an allowed origin.
 async fn write(answer: Answer, session: &mut ServerSession, is_origin_allowed: bool) -> Result<(), Gone> {
     let mut answer = answer;
-    if is_origin_allowed && let Some(origin) = session.req_header().headers.get(http::header::ORIGIN) {
+    let is_for_all = answer.headers.iter().any(|(name, _)| *name == http::header::ACCESS_CONTROL_ALLOW_ORIGIN);
+    if is_origin_allowed
+        && !is_for_all
+        && let Some(origin) = session.req_header().headers.get(http::header::ORIGIN)
+    {
         answer.headers.extend(metadata::cross_origin(origin));
     }
     answer.write(session).await

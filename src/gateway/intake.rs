@@ -26,12 +26,8 @@ pub enum Route {
 /// Finds out what a request is for, by its path alone and byte for byte.
 ///
 /// # Errors
-/// [`Refusal::HttpMalformed`], [`Refusal::PathUnknown`].
+/// [`Refusal::PathUnknown`].
 pub fn route(config: &Config, head: &RequestHeader) -> Result<Route, Refusal> {
-    // A fragment is never sent; whoever sends one means another path than the one before it.
-    if head.raw_path().contains(&b'#') {
-        return Err(Refusal::HttpMalformed);
-    }
     let path = head.uri.path();
     if path == config.endpoint {
         Ok(Route::Endpoint)
@@ -48,12 +44,18 @@ pub fn route(config: &Config, head: &RequestHeader) -> Result<Route, Refusal> {
 /// [`Refusal::HttpMalformed`].
 pub fn refuse_ambiguous_framing(session: &ServerSession) -> Result<(), Refusal> {
     let head = session.req_header();
+    // HTTP/2 has one way to frame a body.
+    let Some(raw) = session.as_http1().map(|session| session.get_headers_raw_bytes()) else { return Ok(()) };
+    let line = raw.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    // No client sends a fragment, and the parser drops it: whoever does means another path than the one before.
+    if line.contains(&b'#') {
+        return Err(Refusal::HttpMalformed);
+    }
     if !head.headers.contains_key(header::TRANSFER_ENCODING) {
         return Ok(());
     }
     // Pingora has dropped a Content-Length beside it already (RFC 9112 §6.3); the raw head still tells.
-    let raw = session.as_http1().map(|session| session.get_headers_raw_bytes().to_ascii_lowercase());
-    let has_both = raw.is_some_and(|raw| memchr::memmem::find(&raw, b"\ncontent-length").is_some());
+    let has_both = memchr::memmem::find(&raw.to_ascii_lowercase(), b"\ncontent-length").is_some();
     if has_both { Err(Refusal::HttpMalformed) } else { Ok(()) }
 }
 
