@@ -103,6 +103,19 @@ refusals! {
     TokenAudienceWrong = "token_audience_wrong", 401, 40_101, "the token is not meant for this server";
     /// A required claim is absent or of the wrong type.
     TokenClaimsInvalid = "token_claims_invalid", 401, 40_101, "the token lacks a required claim";
+    /// The issuer says that the token is not active (RFC 7662 §2.2).
+    TokenInactive = "token_inactive", 401, 40_101, "the token is not active";
+    /// The token, its subject, its client or its session is on the list of revoked ones.
+    TokenRevoked = "token_revoked", 401, 40_101, "the token has been revoked";
+    /// The token is bound to a key or certificate other than what was presented with it, or must be and is not
+    /// (RFC 9449 §7.1, RFC 8705 §3).
+    TokenUnbound = "token_unbound", 401, 40_101, "the token is not bound to the proof that was presented with it";
+    /// The DPoP proof is absent, repeated or wrong (RFC 9449 §4.3).
+    DpopProofInvalid = "dpop_proof_invalid", 401, 40_102, "the DPoP proof is missing or not valid";
+    /// The DPoP proof lacks a nonce of this gateway, or has one that is too old (RFC 9449 §9).
+    DpopNonceRequired = "dpop_nonce_required", 401, 40_103, "the DPoP proof must contain the nonce of this answer";
+    /// What is to be asked about the token (issuer, introspection, verifier) cannot be reached or makes no sense.
+    VerificationUnavailable = "verification_unavailable", 503, 50_303, "tokens cannot be verified at the moment";
     /// The gateway has no keys to judge this token by.
     KeysUnavailable = "keys_unavailable", 503, 50_302, "the gateway has no keys to verify tokens with yet";
     // --- what: HTTP -------------------------------------------------------------------------------------
@@ -177,6 +190,8 @@ impl Refusal {
     pub fn challenge(self) -> Challenge {
         match self.status(Era::Legacy) {
             401 if self == Self::TokenMissing => Challenge::Bare,
+            401 if self == Self::DpopProofInvalid => Challenge::Dpop("invalid_dpop_proof"),
+            401 if self == Self::DpopNonceRequired => Challenge::Dpop("use_dpop_nonce"),
             401 => Challenge::Error("invalid_token"),
             400 if self.is_about_the_header() => Challenge::Error("invalid_request"),
             403 if self == Self::ScopeInsufficient => Challenge::Error("insufficient_scope"),
@@ -207,6 +222,8 @@ pub enum Challenge {
     Bare,
     /// A challenge with this `error`.
     Error(&'static str),
+    /// A challenge of the scheme `DPoP` with this `error` (RFC 9449 §7.1).
+    Dpop(&'static str),
 }
 
 #[cfg(test)]
@@ -247,6 +264,12 @@ mod tests {
         assert_eq!(Refusal::TokenExpired.challenge(), Challenge::Error("invalid_token"));
         assert_eq!(Refusal::TokenInQuery.challenge(), Challenge::Error("invalid_request"));
         assert_eq!(Refusal::ScopeInsufficient.challenge(), Challenge::Error("insufficient_scope"));
+        for refusal in [Refusal::TokenInactive, Refusal::TokenRevoked, Refusal::TokenUnbound] {
+            assert_eq!(refusal.challenge(), Challenge::Error("invalid_token"));
+        }
+        assert_eq!(Refusal::DpopProofInvalid.challenge(), Challenge::Dpop("invalid_dpop_proof"));
+        assert_eq!(Refusal::DpopNonceRequired.challenge(), Challenge::Dpop("use_dpop_nonce"));
+        assert_eq!(Refusal::VerificationUnavailable.challenge(), Challenge::None);
         assert_eq!(Refusal::OriginNotAllowed.challenge(), Challenge::None);
         assert_eq!(Refusal::MessageInvalid.challenge(), Challenge::None);
     }

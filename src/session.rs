@@ -68,17 +68,10 @@ impl Sealer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::{Scopes, UnixTime};
+    use crate::caller::UnixTime;
 
     fn caller(issuer: &str, subject: &str, client_id: Option<&str>) -> Caller {
-        Caller {
-            issuer: issuer.into(),
-            subject: subject.into(),
-            client_id: client_id.map(Into::into),
-            token_id: None,
-            scopes: Scopes::default(),
-            expires: UnixTime(1),
-        }
+        Caller { client_id: client_id.map(Into::into), ..Caller::new(issuer, subject, UnixTime(1)) }
     }
 
     #[test]

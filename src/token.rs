@@ -7,6 +7,9 @@
 //!                                                issuer   chosen by `iss`, never by trial
 //!                                                keys     chosen by `kid`, each bound to its algorithms
 //!                                                claims   against the time given, never a clock
+//!     answer of an introspection ─────────────── accept_claims(issuer, now) ──▶ Caller
+//!     Caller, DPoP proof or certificate ── check_binding ──▶ whether the token is in its owner's hands
+//!     Caller, Bearer ── Revocations::revokes ──▶ whether it was taken back
 //! ```
 //!
 //! Every doubt is a [`Refusal`](crate::refusal::Refusal) and the first one wins. Nothing that a token names is
@@ -14,13 +17,18 @@
 
 mod algorithm;
 mod bearer;
+mod binding;
 mod claims;
 mod compact;
+mod dpop;
 mod header;
 mod issuer;
 mod jwk;
 mod keys;
 mod mint;
+mod nonce;
+mod thumbprint;
+mod url;
 mod value;
 mod verify;
 
@@ -28,9 +36,12 @@ mod verify;
 mod tests;
 
 pub use algorithm::{Algorithm, AlgorithmUnknown};
-pub use bearer::{Bearer, MAX_TOKEN, bearer};
+pub use bearer::{Bearer, MAX_TOKEN, Scheme, TokenDigest, bearer, presented};
+pub use binding::{Presented, check_binding};
+pub use dpop::{DpopTerms, MAX_PROOF, NonceRule, ProofId};
 pub use issuer::{Issuer, Issuers, IssuersError, TypRule};
 pub use jwk::SkipReason;
 pub use keys::{KeySet, KeySetError, SkippedKey};
 pub use mint::{Mint, mint_hs256};
+pub use nonce::Nonces;
 pub use verify::{claimed_issuer, verify};

@@ -100,7 +100,7 @@ fn challenge(config: &Config, refusal: Refusal, scopes: &str) -> Option<String> 
     match refusal.challenge() {
         Challenge::None => return None,
         Challenge::Bare => {}
-        Challenge::Error(error) => parameters.push(format!("error=\"{error}\"")),
+        Challenge::Error(error) | Challenge::Dpop(error) => parameters.push(format!("error=\"{error}\"")),
     }
     let metadata = format!("resource_metadata=\"{}\"", config.metadata_url);
     if refusal.challenge() == Challenge::Bare {
@@ -116,5 +116,6 @@ fn challenge(config: &Config, refusal: Refusal, scopes: &str) -> Option<String> 
         parameters.push(metadata);
         parameters.push(format!("error_description=\"{}\"", refusal.sentence()));
     }
-    Some(format!("Bearer {}", parameters.join(", ")))
+    let scheme = if let Challenge::Dpop(_) = refusal.challenge() { "DPoP" } else { "Bearer" };
+    Some(format!("{scheme} {}", parameters.join(", ")))
 }

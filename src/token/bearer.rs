@@ -1,7 +1,8 @@
-//! The token of a request, before anything of it is believed (RFC 6750 §2.1).
+//! The token of a request, before anything of it is believed (RFC 6750 §2.1, RFC 9449 §7.1).
 
 use std::fmt;
 
+use super::thumbprint::sha256;
 use crate::refusal::Refusal;
 
 /// The longest token that is looked at, in bytes.
@@ -22,6 +23,12 @@ impl<'a> Bearer<'a> {
     pub const fn expose(self) -> &'a str {
         self.0
     }
+
+    /// The SHA-256 of the token's text, by which it can be remembered without being kept.
+    #[must_use]
+    pub fn digest(self) -> TokenDigest {
+        TokenDigest(sha256(self.0.as_bytes()))
+    }
 }
 
 impl fmt::Debug for Bearer<'_> {
@@ -29,6 +36,10 @@ impl fmt::Debug for Bearer<'_> {
         f.write_str("Bearer(…)")
     }
 }
+
+/// The SHA-256 of a token's text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct TokenDigest(pub [u8; 32]);
 
 impl<'a> TryFrom<&'a str> for Bearer<'a> {
     type Error = Refusal;
@@ -41,15 +52,46 @@ impl<'a> TryFrom<&'a str> for Bearer<'a> {
     }
 }
 
-/// The one bearer token of a request, from all values of its `Authorization` header and its raw query.
+/// How a token was presented.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Scheme {
+    /// `Authorization: Bearer` (RFC 6750 §2.1).
+    Bearer,
+    /// `Authorization: DPoP` (RFC 9449 §7.1).
+    Dpop,
+}
+
+impl Scheme {
+    /// The scheme of that name. Names of schemes are compared without case (RFC 9110 §11.1).
+    fn of(name: &str) -> Option<Self> {
+        let schemes = [("Bearer", Self::Bearer), ("DPoP", Self::Dpop)];
+        schemes.into_iter().find(|(known, _)| name.eq_ignore_ascii_case(known)).map(|(_, scheme)| scheme)
+    }
+}
+
+/// The one token of a request that was presented as `Bearer`; to those who know no other scheme.
+///
+/// # Errors
+/// As [`presented`]; `TokenMissing` for other schemes.
+pub fn bearer<'a>(
+    authorization: impl Iterator<Item = &'a [u8]>,
+    query: Option<&str>,
+) -> Result<Bearer<'a>, Refusal> {
+    match presented(authorization, query)? {
+        (Scheme::Bearer, token) => Ok(token),
+        (Scheme::Dpop, _) => Err(Refusal::TokenMissing),
+    }
+}
+
+/// The one token of a request, from all values of its `Authorization` header and its raw query.
 ///
 /// # Errors
 /// `TokenInQuery` before all else, `TokenRepeated` for two values of whatever scheme, `TokenMissing` where no
-/// bearer credentials were sent, `TokenMalformed` and `TokenTooLarge`.
-pub fn bearer<'a>(
+/// token was sent, `TokenMalformed` and `TokenTooLarge`.
+pub fn presented<'a>(
     mut authorization: impl Iterator<Item = &'a [u8]>,
     query: Option<&str>,
-) -> Result<Bearer<'a>, Refusal> {
+) -> Result<(Scheme, Bearer<'a>), Refusal> {
     // RFC 6750 §2: a client must not use more than one method, so a good header does not excuse the query.
     if query.is_some_and(names_a_token) {
         return Err(Refusal::TokenInQuery);
@@ -60,8 +102,8 @@ pub fn bearer<'a>(
     }
     let value = std::str::from_utf8(value).map_err(|_| Refusal::TokenMalformed)?;
     let (scheme, credentials) = value.split_once(' ').unwrap_or((value, ""));
-    if scheme.eq_ignore_ascii_case("Bearer") {
-        Bearer::try_from(credentials)
+    if let Some(scheme) = Scheme::of(scheme) {
+        Bearer::try_from(credentials).map(|token| (scheme, token))
     } else if is_other_scheme(scheme, credentials) {
         Err(Refusal::TokenMissing)
     } else {
@@ -75,7 +117,7 @@ fn is_token68(text: &str) -> bool {
     !body.is_empty() && body.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._~+/".contains(&b))
 }
 
-/// Whether this is well-formed and of another scheme, so that no bearer credentials were sent (RFC 6750 §3.1).
+/// Whether this is well-formed and of another scheme, so that no token was sent (RFC 6750 §3.1).
 fn is_other_scheme(scheme: &str, credentials: &str) -> bool {
     let is_tchar = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     !scheme.is_empty()
@@ -162,6 +204,26 @@ mod tests {
         }
         check(&[], None, Err(Refusal::TokenMissing));
         check(&[], Some("token=a"), Err(Refusal::TokenMissing));
+    }
+
+    #[test]
+    fn a_token_is_presented_by_one_of_two_schemes() {
+        let found = |value: &'static str| presented([value.as_bytes()].into_iter(), None);
+        for value in ["DPoP a.b.c", "dpop a.b.c", "DPOP a.b.c"] {
+            assert_eq!(found(value), Ok((Scheme::Dpop, Bearer("a.b.c"))), "{value}");
+        }
+        assert_eq!(found("bEARER a.b.c"), Ok((Scheme::Bearer, Bearer("a.b.c"))));
+        for value in
+            ["DPoP", "DPoP ", "DPoP  a", "DPoP a b", "DPoP a,b", "DPoP\ta", "DPoP a, Bearer a", "DPoP \"a\""]
+        {
+            assert_eq!(found(value), Err(Refusal::TokenMalformed), "{value}");
+        }
+        for value in ["DPo a", "DPoPx a", "D-PoP a"] {
+            assert_eq!(found(value), Err(Refusal::TokenMissing), "{value}");
+        }
+        let two = ["DPoP a".as_bytes(), b"Bearer a"];
+        assert_eq!(presented(two.into_iter(), None), Err(Refusal::TokenRepeated));
+        assert_eq!(presented([&b"DPoP a"[..]].into_iter(), Some("access_token=a")), Err(Refusal::TokenInQuery));
     }
 
     #[test]

@@ -1,10 +1,13 @@
 //! What a token claims (RFC 7519 §4), and which of it makes a caller.
 
+use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::issuer::Issuer;
+use super::thumbprint::is_thumbprint;
 use super::value::{Json, Object, find};
-use crate::caller::{Caller, Scopes, UnixTime};
+use crate::caller::{Caller, Confirmation, Scopes, UnixTime};
 use crate::refusal::Refusal;
 
 /// The longest name of a caller, client or token, in bytes.
@@ -16,54 +19,114 @@ const LAST_TIME: u64 = 253_402_300_799;
 /// Claims that only an ID token has (OpenID Connect Core §2, §3.3.2.11).
 const OF_AN_ID_TOKEN: [&str; 3] = ["nonce", "at_hash", "c_hash"];
 
+/// Claims in which issuers say what kind of token it is: Cognito, Ory, Keycloak, and RFC 7662 §2.2.
+const KIND_CLAIMS: [&str; 3] = ["token_use", "typ", "token_type"];
+
+/// What they say of tokens that are for the client or for the issuer itself. Compared without case.
+const OTHER_KINDS: [&str; 7] = ["id", "id_token", "refresh", "refresh_token", "offline", "logout", "logout_token"];
+
 /// The claim set of a token. Nothing of it is believed before the signature is verified, except which issuer is to
 /// be asked.
-#[derive(Debug)]
-pub(super) struct Claims(Object);
+pub(super) struct Claims<'a> {
+    members: Object,
+    /// As received.
+    text: &'a str,
+}
 
-impl Claims {
-    pub(super) fn read(payload: &[u8]) -> Result<Self, Refusal> {
-        let claims = Json::read_object(payload).map_err(|_| Refusal::TokenUnreadable)?;
-        if OF_AN_ID_TOKEN.iter().any(|name| claims.contains_key(*name)) {
+impl fmt::Debug for Claims<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Claims").field("members", &self.members).finish_non_exhaustive()
+    }
+}
+
+impl<'a> Claims<'a> {
+    pub(super) fn read(payload: &'a [u8]) -> Result<Self, Refusal> {
+        let members = Json::read_object(payload).map_err(|_| Refusal::TokenUnreadable)?;
+        let text = std::str::from_utf8(payload).map_err(|_| Refusal::TokenUnreadable)?;
+        if OF_AN_ID_TOKEN.iter().any(|name| members.contains_key(*name)) {
             return Err(Refusal::TokenTypeWrong);
         }
-        Ok(Self(claims))
+        Ok(Self { members, text })
+    }
+
+    /// The member of this very name.
+    pub(super) fn get(&self, name: &str) -> Option<&Json> {
+        self.members.get(name)
     }
 
     /// `iss`, as claimed.
     pub(super) fn issuer(&self) -> Result<Option<&str>, Refusal> {
-        self.0.get("iss").map(|iss| iss.as_str().ok_or(Refusal::TokenClaimsInvalid)).transpose()
+        self.get("iss").map(|iss| iss.as_str().ok_or(Refusal::TokenClaimsInvalid)).transpose()
     }
 
     /// The caller these claims make, once `issuer` is known to have signed them.
     pub(super) fn caller(&self, issuer: &Issuer, now: UnixTime) -> Result<Caller, Refusal> {
-        let expires = self.check_times(issuer.leeway, now)?;
+        let expires = self.time("exp")?.ok_or(Refusal::TokenClaimsInvalid)?;
+        let client_id = self.client_id()?;
+        let subject = self.name("sub")?.or(client_id).ok_or(Refusal::TokenClaimsInvalid)?;
+        self.caller_as(subject, expires, issuer, now)
+    }
+
+    /// As [`Claims::caller`], for whoever told `subject` and `expires` from these claims.
+    pub(super) fn caller_as(
+        &self,
+        subject: &str,
+        expires: UnixTime,
+        issuer: &Issuer,
+        now: UnixTime,
+    ) -> Result<Caller, Refusal> {
+        self.check_kind()?;
+        self.check_times(expires, issuer.leeway, now)?;
         self.check_audience(&issuer.audience)?;
-        if issuer.required_claims.iter().any(|path| matches!(find(&self.0, path), None | Some(Json::Null))) {
+        if issuer.required_claims.iter().any(|path| matches!(find(&self.members, path), None | Some(Json::Null))) {
             return Err(Refusal::TokenClaimsInvalid);
         }
-        // RFC 9449 §7.1, RFC 8705 §3: a token bound to a key is worth nothing without proof of that key.
-        if self.0.contains_key("cnf") {
-            return Err(Refusal::TokenTypeWrong);
-        }
-        let client_id = match self.name("client_id")? {
-            Some(client_id) => Some(client_id),
-            None => self.name("azp")?,
-        };
-        let subject = self.name("sub")?.or(client_id).ok_or(Refusal::TokenClaimsInvalid)?;
         Ok(Caller {
             issuer: issuer.name.clone(),
             subject: Box::from(subject),
-            client_id: client_id.map(Box::from),
+            client_id: self.client_id()?.map(Box::from),
             token_id: self.name("jti")?.map(Box::from),
+            session_id: self.name("sid")?.map(Box::from),
+            confirmation: self.confirmation()?,
             scopes: self.scopes(&issuer.scope_claims)?,
             expires,
+            claims: Arc::from(self.text),
         })
     }
 
-    /// RFC 7519 §4.1.4 to §4.1.6. `exp` is required here.
-    fn check_times(&self, leeway: u64, now: UnixTime) -> Result<UnixTime, Refusal> {
-        let expires = self.time("exp")?.ok_or(Refusal::TokenClaimsInvalid)?;
+    /// `client_id`, or `azp` where it is absent.
+    pub(super) fn client_id(&self) -> Result<Option<&str>, Refusal> {
+        match self.name("client_id")? {
+            Some(client_id) => Ok(Some(client_id)),
+            None => self.name("azp"),
+        }
+    }
+
+    /// RFC 7800 §3.1. A token bound in a way that cannot be checked is no token that can be used.
+    fn confirmation(&self) -> Result<Confirmation, Refusal> {
+        let Some(cnf) = self.get("cnf") else { return Ok(Confirmation::None) };
+        let Json::Object(methods) = cnf else { return Err(Refusal::TokenTypeWrong) };
+        let mut methods = methods.iter();
+        let (Some((method, thumbprint)), None) = (methods.next(), methods.next()) else {
+            return Err(Refusal::TokenTypeWrong);
+        };
+        let thumbprint = thumbprint.as_str().filter(|text| is_thumbprint(text)).ok_or(Refusal::TokenTypeWrong)?;
+        match &**method {
+            "jkt" => Ok(Confirmation::Jwk(Box::from(thumbprint))),
+            "x5t#S256" => Ok(Confirmation::Certificate(Box::from(thumbprint))),
+            _ => Err(Refusal::TokenTypeWrong),
+        }
+    }
+
+    /// RFC 8725 §3.12: what says that it is another kind of token is one, whatever its header says.
+    fn check_kind(&self) -> Result<(), Refusal> {
+        let kinds = KIND_CLAIMS.iter().filter_map(|name| self.get(name)?.as_str());
+        let is_other = |kind: &str| OTHER_KINDS.iter().any(|other| kind.eq_ignore_ascii_case(other));
+        if kinds.into_iter().any(is_other) { Err(Refusal::TokenTypeWrong) } else { Ok(()) }
+    }
+
+    /// RFC 7519 §4.1.4 to §4.1.6.
+    fn check_times(&self, expires: UnixTime, leeway: u64, now: UnixTime) -> Result<(), Refusal> {
         let starts = [self.time("nbf")?, self.time("iat")?];
         if now >= expires.plus(leeway) {
             return Err(Refusal::TokenExpired);
@@ -71,19 +134,16 @@ impl Claims {
         if starts.into_iter().flatten().any(|start| start > now.plus(leeway)) {
             return Err(Refusal::TokenNotYetValid);
         }
-        Ok(expires)
+        Ok(())
     }
 
-    fn time(&self, name: &str) -> Result<Option<UnixTime>, Refusal> {
-        let Some(value) = self.0.get(name) else { return Ok(None) };
-        let Json::Number(text) = value else { return Err(Refusal::TokenClaimsInvalid) };
-        let seconds = seconds(text).filter(|seconds| *seconds <= LAST_TIME);
-        seconds.map(UnixTime).map(Some).ok_or(Refusal::TokenClaimsInvalid)
+    pub(super) fn time(&self, name: &str) -> Result<Option<UnixTime>, Refusal> {
+        time(&self.members, name)
     }
 
     /// RFC 8707 §2, RFC 9068 §4: equality of strings, no likeness of URLs.
     fn check_audience(&self, accepted: &[Box<str>]) -> Result<(), Refusal> {
-        let named = match self.0.get("aud") {
+        let named = match self.get("aud") {
             None => Vec::new(),
             Some(Json::String(one)) => vec![&**one],
             Some(other) => other.as_strings().ok_or(Refusal::TokenClaimsInvalid)?,
@@ -93,8 +153,8 @@ impl Claims {
     }
 
     /// A claim that names someone or something: it ends up in logs, so it has no control characters.
-    fn name(&self, claim: &str) -> Result<Option<&str>, Refusal> {
-        let Some(value) = self.0.get(claim) else { return Ok(None) };
+    pub(super) fn name(&self, claim: &str) -> Result<Option<&str>, Refusal> {
+        let Some(value) = self.get(claim) else { return Ok(None) };
         let name = value.as_str().filter(|name| !name.is_empty() && name.len() <= MAX_NAME);
         name.filter(|name| !name.contains(char::is_control)).map(Some).ok_or(Refusal::TokenClaimsInvalid)
     }
@@ -103,7 +163,7 @@ impl Claims {
     /// scope, whatever it contains.
     fn scopes(&self, paths: &[Box<str>]) -> Result<Scopes, Refusal> {
         let mut names = Vec::new();
-        for value in paths.iter().filter_map(|path| find(&self.0, path)) {
+        for value in paths.iter().filter_map(|path| find(&self.members, path)) {
             if let Some(text) = value.as_str() {
                 names.extend(text.split(' '));
             } else {
@@ -112,6 +172,14 @@ impl Claims {
         }
         Ok(Scopes::from_names(names))
     }
+}
+
+/// A member that is a time.
+pub(super) fn time(members: &Object, name: &str) -> Result<Option<UnixTime>, Refusal> {
+    let Some(value) = members.get(name) else { return Ok(None) };
+    let Json::Number(text) = value else { return Err(Refusal::TokenClaimsInvalid) };
+    let seconds = seconds(text).filter(|seconds| *seconds <= LAST_TIME);
+    seconds.map(UnixTime).map(Some).ok_or(Refusal::TokenClaimsInvalid)
 }
 
 /// A `NumericDate` (RFC 7519 §2) in whole seconds, fractions cut off.

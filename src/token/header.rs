@@ -1,6 +1,6 @@
 //! The protected header of a token (RFC 7515 §4), of which three members are believed in.
 
-use super::value::Json;
+use super::value::{Json, Object};
 use crate::refusal::Refusal;
 
 /// Members that change what a token is. A reader that does not act on them must not go on (RFC 7515 §4.1.11,
@@ -27,10 +27,7 @@ pub(super) enum Typ {
 
 impl Header {
     pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
-        let mut members = Json::read_object(bytes).map_err(|_| Refusal::TokenUnreadable)?;
-        if CHANGES_MEANING.iter().any(|name| members.contains_key(*name)) {
-            return Err(Refusal::TokenUnreadable);
-        }
+        let mut members = protected(bytes)?;
         let mut text = |name: &str| match members.remove(name) {
             None => Ok(None),
             Some(Json::String(text)) => Ok(Some(text)),
@@ -45,6 +42,13 @@ impl Header {
         }
         Ok(Self { algorithm, kid, typ })
     }
+}
+
+/// The members of a protected header, if nothing of it changes how the rest is to be read.
+pub(super) fn protected(bytes: &[u8]) -> Result<Object, Refusal> {
+    let members = Json::read_object(bytes).map_err(|_| Refusal::TokenUnreadable)?;
+    let changes_meaning = CHANGES_MEANING.iter().any(|name| members.contains_key(*name));
+    if changes_meaning { Err(Refusal::TokenUnreadable) } else { Ok(members) }
 }
 
 impl Typ {

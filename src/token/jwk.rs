@@ -10,7 +10,9 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use super::algorithm::Algorithm;
+use super::thumbprint::Thumbprint;
 use super::value::{Json, Object};
+use crate::json::quoted;
 
 /// Members that only a private or a symmetric key has (RFC 7518 §6.2.2, §6.3.2, §6.4.1; RFC 8037 §2).
 const PRIVATE_MEMBERS: [&str; 8] = ["d", "p", "q", "dp", "dq", "qi", "oth", "k"];
@@ -134,6 +136,22 @@ impl Key {
             && self.kid == other.kid
             && self.verifiers.iter().any(|(algorithm, _)| other.verifier(*algorithm).is_some())
     }
+}
+
+/// The thumbprint of a key that [`Key::of_jwk`] has read: its required members alone, sorted, as they were written
+/// (RFC 7638 §3.2, RFC 8037 §2).
+pub(super) fn thumbprint(jwk: &Object) -> Option<Thumbprint> {
+    let members: &[&str] = match jwk.get("kty")?.as_str()? {
+        "RSA" => &["e", "kty", "n"],
+        "EC" => &["crv", "kty", "x", "y"],
+        "OKP" => &["crv", "kty", "x"],
+        _ => return None,
+    };
+    let written: Option<Vec<String>> = members
+        .iter()
+        .map(|name| Some(format!("{}:{}", quoted(name), quoted(jwk.get(*name)?.as_str()?))))
+        .collect();
+    Some(Thumbprint::of(format!("{{{}}}", written?.join(",")).as_bytes()))
 }
 
 /// RFC 7517 §4.2, §4.3: a key that says what it is for is for nothing else.

@@ -15,7 +15,7 @@ pub(super) type Object = BTreeMap<Box<str>, Json>;
 #[derive(Clone, PartialEq)]
 pub(super) enum Json {
     Null,
-    Bool,
+    Bool(bool),
     /// The number as it was written, so that nothing is rounded before it is judged.
     Number(Box<str>),
     String(Box<str>),
@@ -46,7 +46,7 @@ impl fmt::Debug for Json {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Null => "Null",
-            Self::Bool => "Bool",
+            Self::Bool(_) => "Bool(…)",
             Self::Number(_) => "Number(…)",
             Self::String(_) => "String(…)",
             Self::Array(_) => "Array(…)",
@@ -88,7 +88,7 @@ fn value(reader: &mut Reader<'_>) -> Result<Json, JsonFlaw> {
         }
         Kind::String => Json::String(Box::from(&*reader.string()?.decode()?)),
         Kind::Number => Json::Number(Box::from(reader.raw()?)),
-        Kind::Bool => reader.skip().map(|_| Json::Bool)?,
+        Kind::Bool => Json::Bool(reader.raw()? == "true"),
         Kind::Null => reader.skip().map(|_| Json::Null)?,
     })
 }

@@ -10,11 +10,14 @@ use crate::refusal::Refusal;
 
 /// Verifies a token: its form, its kind, its issuer, its algorithm, its signature and its claims, in this order.
 ///
+/// A token that is bound to a key makes a caller whose `confirmation` says so; whether the key's proof came with it
+/// is [`check_binding`](super::check_binding)'s to say.
+///
 /// # Errors
 /// The first [`Refusal`] that is true of it. [`Refusal::KeysUnavailable`] is about the gateway, all others are about
 /// the token.
 pub fn verify(bearer: &Bearer<'_>, issuers: &Issuers, now: UnixTime) -> Result<Caller, Refusal> {
-    let token = Compact::read(*bearer)?;
+    let token = Compact::read(bearer.expose())?;
     let header = Header::read(&token.header)?;
     let claims = Claims::read(&token.payload)?;
     let issuer = issuers.of(claims.issuer()?)?;
@@ -32,7 +35,7 @@ pub fn verify(bearer: &Bearer<'_>, issuers: &Issuers, now: UnixTime) -> Result<C
 /// For counting refused tokens and for looking for new keys, never for a decision.
 #[must_use]
 pub fn claimed_issuer<'a>(bearer: &Bearer<'_>, issuers: &'a Issuers) -> Option<&'a Issuer> {
-    let token = Compact::read(*bearer).ok()?;
+    let token = Compact::read(bearer.expose()).ok()?;
     let claims = Claims::read(&token.payload).ok()?;
     issuers.of(claims.issuer().ok()?).ok()
 }
