@@ -29,6 +29,8 @@ pub mod gateway;
 #[cfg(feature = "gateway")]
 pub mod live;
 #[cfg(feature = "gateway")]
+pub mod remote;
+#[cfg(feature = "gateway")]
 pub mod report;
 #[cfg(feature = "gateway")]
 pub mod serve;

@@ -131,9 +131,11 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
     let public_url = settings.public_url_at(port.unwrap_or(80));
     let mut issuers = Vec::new();
     for one in &settings.issuers {
-        let keys = one.keys().load().map_err(|trouble| format!("issuer `{}`: {trouble}", one.name()))?;
         let mut issuer = one.issuer(&public_url);
-        issuer.keys = Some(Arc::new(keys));
+        if let Some(source) = one.keys().filter(|source| source.path().is_some()) {
+            let keys = source.load().map_err(|trouble| format!("issuer `{}`: {trouble}", one.name()))?;
+            issuer.keys = Some(Arc::new(keys));
+        }
         issuers.push(issuer);
     }
     Ok(Plan {

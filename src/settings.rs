@@ -5,12 +5,16 @@
 
 mod address;
 pub mod args;
+mod asked;
+mod draft;
 mod file;
 mod given;
 mod issuers;
+mod key_source;
 mod keys;
 mod limits;
 mod mistake;
+mod provider;
 mod secret;
 mod value;
 
@@ -23,10 +27,13 @@ use address::{origin, socket_address};
 use args::ServeArgs;
 use file::{Entry, Node};
 use given::Sources;
-pub use issuers::{IssuerSettings, KeySource};
+pub use asked::{Asked, Client, ClientAuth, UpstreamToken, Whom};
+pub use issuers::IssuerSettings;
+pub use key_source::{KeySource, Timing};
 pub use limits::Limits;
 use mistake::Flaw;
 pub use mistake::Mistake;
+pub use provider::{Networks, ProviderUrl, Reach};
 pub use secret::{DEMO_SECRET, Secret};
 use value::{count, read_file, readable_file};
 
@@ -50,6 +57,8 @@ pub struct Settings {
     pub policy: PathBuf,
     /// Whose tokens are accepted, at least one.
     pub issuers: Vec<IssuerSettings>,
+    /// Where a token for the upstream comes from, if it gets one.
+    pub upstream_token: Option<UpstreamToken>,
     /// The limits.
     pub limits: Limits,
     /// Worker threads.
@@ -136,6 +145,7 @@ impl Settings {
             admin,
             public_url,
             issuers: issuers::read(sources, &mut warnings),
+            upstream_token: asked::upstream_token(sources),
             limits: Limits::read(sources),
             threads: sources.read("threads", cores, |text| count(text, &(1..=1024))),
             allowed_hosts: list(sources, "allowed_hosts", HostRule::parse),

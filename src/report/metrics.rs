@@ -4,6 +4,7 @@
 //! whatever callers send. A series is made when it is first counted and kept; after that, counting looks nothing
 //! up by text.
 
+mod keys;
 mod labels;
 
 use std::sync::OnceLock;
@@ -18,8 +19,9 @@ use prometheus::{
 use crate::message::lists::{ListKind, Tally};
 use crate::record::Outcome;
 use crate::refusal::Refusal;
+use keys::KeyNumbers;
 use labels::METHODS;
-pub use labels::{MethodLabel, ReloadResult, StreamEnd, Subject, UpstreamResult};
+pub use labels::{JwksResult, MethodLabel, ReloadResult, StreamEnd, Subject, UpstreamResult};
 
 /// One series for each refusal, and some more, made when first counted.
 type Row = Box<[OnceLock<IntCounter>]>;
@@ -35,6 +37,7 @@ pub struct Metrics {
     issuers: Box<[Box<str>]>,
     lists: Lists,
     policy: PolicyNumbers,
+    keys: KeyNumbers,
     upstream_requests: Closed,
     request_duration: Histogram,
     overhead: Histogram,
@@ -87,6 +90,7 @@ impl Metrics {
             issuers,
             lists: Lists::new(&new)?,
             policy: PolicyNumbers::new(&new)?,
+            keys: KeyNumbers::new(&new)?,
             upstream_requests: new.closed("upstream_requests_total", upstream, "result", UpstreamResult::WORDS)?,
             request_duration: new.histogram("request_duration_seconds", duration, DURATIONS)?,
             overhead: new.histogram("overhead_seconds", overhead, OVERHEADS)?,
@@ -156,6 +160,11 @@ impl Metrics {
         self.policy.reloads.count(result.word());
     }
 
+    /// Counts what became of asking for an issuer's keys.
+    pub fn keys_refreshed(&self, issuer: &str, result: JwksResult) {
+        self.keys.refreshed(issuer, result);
+    }
+
     /// Counts what became of a request to the upstream.
     pub fn upstream(&self, result: UpstreamResult) {
         self.upstream_requests.count(result.word());
@@ -181,6 +190,7 @@ impl Metrics {
     /// All numbers in the text format of Prometheus, version 0.0.4.
     #[must_use]
     pub fn render(&self) -> String {
+        self.keys.look();
         let mut text = Vec::with_capacity(16 * 1024);
         // What was registered can be encoded; were it not so, what could be is still true.
         let _ = TextEncoder::new().encode(&self.registry.gather(), &mut text);

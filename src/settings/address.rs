@@ -260,17 +260,17 @@ pub(super) fn origin(text: &str) -> Result<String, Flaw> {
     Ok(format!("{scheme}://{}", authority(&name, port.filter(|port| Some(*port) != default_port))))
 }
 
-fn is_loopback_name(name: &str) -> bool {
+pub(super) fn is_loopback_name(name: &str) -> bool {
     name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
-fn authority(host: &str, port: Option<u16>) -> String {
+pub(super) fn authority(host: &str, port: Option<u16>) -> String {
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     port.map_or_else(|| host.clone(), |port| format!("{host}:{port}"))
 }
 
 /// Host (lower case, without brackets) and port. Nothing for what is not exactly that.
-fn split_authority(text: &str) -> Option<(String, Option<u16>)> {
+pub(super) fn split_authority(text: &str) -> Option<(String, Option<u16>)> {
     let (name, rest) = match text.strip_prefix('[') {
         Some(rest) => {
             let (name, rest) = rest.split_once(']')?;

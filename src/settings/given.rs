@@ -151,7 +151,10 @@ impl Sources<'_> {
 
     fn check_key(&mut self, path: &str, entry: &Entry) {
         let group = format!("{path}.");
-        if Key::named(path).is_some() || path == "issuers" || path == "tls" && matches!(entry.node, Node::Nothing) {
+        if Key::named(path).is_some()
+            || ["issuers", "upstream_token"].contains(&path)
+            || path == "tls" && matches!(entry.node, Node::Nothing)
+        {
             return;
         }
         if KEYS.iter().any(|key| key.name.starts_with(&group)) {
@@ -164,7 +167,7 @@ impl Sources<'_> {
             }
             return;
         }
-        let names: Vec<&str> = KEYS.iter().map(|key| key.name).chain(["issuers"]).collect();
+        let names: Vec<&str> = KEYS.iter().map(|key| key.name).chain(["issuers", "upstream_token"]).collect();
         self.unknown_key(path, entry.place, &names, NOT_YET);
     }
 

@@ -1,52 +1,83 @@
 //! Whose tokens are accepted: `issuers` of the file, or the flags of the one issuer.
 
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use crate::token::{Algorithm, Issuer, Issuers, KeySet, TypRule};
+use crate::token::{Algorithm, Issuer, Issuers, TypRule};
 
 use super::address::PublicUrl;
-use super::file::{Entry, Node, Place};
-use super::given::{Given, Sources};
-use super::mistake::{Flaw, Mistake, Quoted};
+use super::asked::Asked;
+use super::draft::{Draft, Shape};
+use super::file::{Entry, Node};
+use super::given::Sources;
+use super::key_source::{KeySource, Timing};
+use super::mistake::{Flaw, Quoted};
+use super::provider::{ProviderUrl, Reach};
 use super::secret::Secret;
-use super::value::{duration, read_file, switch};
 
-/// The shortest secret, in bytes; below the second, a warning.
-const SHORTEST_SECRET: usize = 16;
+/// The length of a secret, in bytes, below which there is a warning.
 const GOOD_SECRET: usize = 32;
-/// One byte more than the longest key set that is read.
-const LONGEST_JWKS: u64 = 1024 * 1024 + 1;
 
 /// What the issuer is called that is only a shared secret.
 const SHARED_SECRET: &str = "shared-secret";
 
-const KNOWN: &[&str] = &[
-    "issuer",
-    "jwks_file",
-    "secret_file",
-    "audience",
-    "algorithms",
-    "scope_claims",
-    "leeway",
-    "required_claims",
-    "require_iss",
-    "access_tokens_only",
-];
+/// The keys of an issuer in the file.
+const ISSUER: Shape = Shape {
+    known: &[
+        "issuer",
+        "jwks_uri",
+        "jwks_file",
+        "secret_file",
+        "discovery",
+        "audience",
+        "algorithms",
+        "scope_claims",
+        "leeway",
+        "required_claims",
+        "require_iss",
+        "access_tokens_only",
+        "refresh_interval",
+        "min_refetch_interval",
+        "max_stale",
+        "ca_file",
+        "allow_http",
+        "provider_networks",
+        "timeout",
+        "introspection.endpoint",
+        "introspection.client_id",
+        "introspection.client_secret_file",
+        "introspection.auth",
+        "introspection.key_file",
+        "introspection.key_id",
+        "introspection.cache",
+        "introspection.negative_cache",
+        "introspection.opaque",
+        "introspection.jwt",
+        "verifier.url",
+        "verifier.timeout",
+        "verifier.cache",
+        "verifier.negative_cache",
+        "verifier.opaque",
+        "verifier.jwt",
+    ],
+    lists: &["audience", "algorithms", "scope_claims", "required_claims", "provider_networks"],
+};
 
-const NOT_YET: &[(&str, &str)] = &[
-    ("jwks_uri", "fetching keys is not supported in this version; give jwks_file"),
-    ("introspection", "introspection is not supported in this version"),
-    ("verifier", "verifiers are not supported in this version"),
-    ("discovery", "discovery is not supported in this version; give jwks_file"),
-];
+/// The keys of the one issuer that need no list.
+const FLAGS: &[&str] =
+    &["issuer", "jwks_uri", "jwks_file", "secret_file", "audience", "ca_file", "allow_http", "provider_networks"];
 
-/// An issuer whose tokens are accepted, and where its keys come from.
+/// The places keys can come from. An issuer has one.
+const SOURCES: &[&str] = &["jwks_uri", "jwks_file", "secret_file"];
+
+/// An issuer whose tokens are accepted, where its keys come from, and who else answers for its tokens.
 #[derive(Debug, Clone)]
 pub struct IssuerSettings {
     terms: Issuer,
     audience: Audience,
-    keys: KeySource,
+    keys: Option<KeySource>,
+    asked: Option<Asked>,
+    reach: Reach,
+    timing: Timing,
 }
 
 /// Whom a token must be meant for.
@@ -57,42 +88,6 @@ enum Audience {
     Unchecked,
 }
 
-/// Where an issuer's keys come from.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KeySource {
-    /// A key set (RFC 7517 §5).
-    JwksFile(PathBuf),
-    /// A shared secret.
-    SecretFile(PathBuf),
-}
-
-impl KeySource {
-    /// The file the keys come from.
-    #[must_use]
-    pub fn path(&self) -> &Path {
-        match self {
-            Self::JwksFile(path) | Self::SecretFile(path) => path,
-        }
-    }
-
-    /// Reads the keys as they are now.
-    ///
-    /// # Errors
-    ///
-    /// Why there are none, in a sentence for the operator.
-    pub fn load(&self) -> Result<KeySet, String> {
-        self.read().map_err(|flaw| flaw.message)
-    }
-
-    fn read(&self) -> Result<KeySet, Flaw> {
-        let keys = match self {
-            Self::JwksFile(path) => KeySet::from_jwks(&read_file(path, LONGEST_JWKS)?),
-            Self::SecretFile(path) => KeySet::from_secret(Secret::read(path, SHORTEST_SECRET)?.expose()),
-        };
-        keys.map_err(|error| Flaw::new(error.to_string()))
-    }
-}
-
 impl IssuerSettings {
     /// The issuer's name: the exact `iss` of its tokens.
     #[must_use]
@@ -100,10 +95,28 @@ impl IssuerSettings {
         &self.terms.name
     }
 
-    /// Where its keys come from.
+    /// Where its keys come from; nowhere, where someone is asked about every token.
     #[must_use]
-    pub const fn keys(&self) -> &KeySource {
-        &self.keys
+    pub const fn keys(&self) -> Option<&KeySource> {
+        self.keys.as_ref()
+    }
+
+    /// Who is asked about its tokens, where keys do not answer for them.
+    #[must_use]
+    pub const fn asked(&self) -> Option<&Asked> {
+        self.asked.as_ref()
+    }
+
+    /// How its servers may be reached.
+    #[must_use]
+    pub const fn reach(&self) -> &Reach {
+        &self.reach
+    }
+
+    /// How often its keys are fetched, where they are.
+    #[must_use]
+    pub const fn timing(&self) -> Timing {
+        self.timing
     }
 
     /// The issuer as the judge knows it, without keys yet.
@@ -121,17 +134,17 @@ impl IssuerSettings {
 /// The issuers, and what the operator should know about them.
 pub(super) fn read(sources: &mut Sources<'_>, warnings: &mut Vec<String>) -> Vec<IssuerSettings> {
     let mut drafts = Vec::new();
-    drafts.extend(Draft::of_flags(sources));
+    drafts.extend(Draft::of_keys(sources, FLAGS));
     if let Some(entry) = sources.entry("issuers") {
-        let listed = Draft::of_list(sources, &entry);
+        let listed = listed(sources, &entry);
         if !drafts.is_empty() {
             let hint = "move the one issuer into the list";
-            let flaw = Flaw::hinted("given besides `issuer`, `jwks_file`, `secret_file` or `audience`", hint);
+            let flaw = Flaw::hinted("given besides the keys of one issuer", hint);
             sources.mistake("issuers", &sources.origin(entry.place), flaw);
         }
         drafts.extend(listed);
     } else if drafts.is_empty() {
-        let hint = "give --issuer with --jwks-file or --secret-file, or `issuers` in the file";
+        let hint = "give --issuer URL, or --issuer with --jwks-uri, --jwks-file or --secret-file, or `issuers` in the file";
         sources.mistake(
             "issuers",
             "",
@@ -147,82 +160,40 @@ pub(super) fn read(sources: &mut Sources<'_>, warnings: &mut Vec<String>) -> Vec
         if let Err(error) = Issuers::new(terms) {
             sources.mistake("issuers", &origin, Flaw::new(error.to_string()));
         }
+        let opaque = |issuer: &&IssuerSettings| issuer.asked().is_some_and(|asked| asked.takes_opaque);
+        let mut names = issuers.iter().filter(opaque).map(IssuerSettings::name);
+        if let (Some(one), Some(other)) = (names.next(), names.next()) {
+            let message = format!("tokens that are no JWT could be those of `{one}` and of `{other}`");
+            let hint = "set `opaque: false` below `introspection` or `verifier` of all but one";
+            sources.mistake("issuers", &origin, Flaw::hinted(message, hint));
+        }
     }
     issuers
 }
 
-/// What was given for one issuer: texts with their places.
-struct Draft {
-    /// How its keys are named in messages: `issuers[0].`, or nothing.
-    prefix: String,
-    origin: String,
-    values: Vec<(&'static str, Vec<Given>)>,
+fn listed(sources: &mut Sources<'_>, entry: &Entry) -> Vec<Draft> {
+    let origin = sources.origin(entry.place);
+    let Node::List(items) = &entry.node else {
+        sources.mistake("issuers", &origin, Flaw::new("a list of issuers belongs here"));
+        return Vec::new();
+    };
+    if items.is_empty() {
+        sources.mistake("issuers", &origin, Flaw::new("the list is empty, so every token would be refused"));
+    }
+    items
+        .iter()
+        .enumerate()
+        .filter_map(|(at, (place, node))| Draft::of_node(sources, &format!("issuers[{at}]"), *place, node, &ISSUER))
+        .collect()
 }
 
 impl Draft {
-    fn of_flags(sources: &mut Sources<'_>) -> Option<Self> {
-        let names = ["issuer", "jwks_file", "secret_file", "audience"];
-        let values: Vec<_> = names.into_iter().filter_map(|name| Some((name, sources.all(name)?))).collect();
-        let origin = values
-            .iter()
-            .find_map(|(_, given)| given.first())
-            .map_or_else(String::new, |given| given.origin.clone());
-        if values.is_empty() { None } else { Some(Self { prefix: String::new(), origin, values }) }
-    }
-
-    fn of_list(sources: &mut Sources<'_>, entry: &Entry) -> Vec<Self> {
-        let origin = sources.origin(entry.place);
-        let Node::List(items) = &entry.node else {
-            sources.mistake("issuers", &origin, Flaw::new("a list of issuers belongs here"));
-            return Vec::new();
-        };
-        if items.is_empty() {
-            sources.mistake("issuers", &origin, Flaw::new("the list is empty, so every token would be refused"));
-        }
-        items
-            .iter()
-            .enumerate()
-            .filter_map(|(at, (place, node))| Self::of_item(sources, at, *place, node))
-            .collect()
-    }
-
-    fn of_item(sources: &mut Sources<'_>, at: usize, place: Place, node: &Node) -> Option<Self> {
-        let prefix = format!("issuers[{at}].");
-        let origin = sources.origin(place);
-        let Node::Map(entries) = node else {
-            sources.mistake(
-                &format!("issuers[{at}]"),
-                &origin,
-                Flaw::new("a mapping of keys to values belongs here"),
-            );
-            return None;
-        };
-        let mut values = Vec::new();
-        for entry in entries {
-            let Some(name) = KNOWN.iter().find(|known| **known == entry.key) else {
-                sources.unknown_key(&entry.key, entry.place, KNOWN, NOT_YET);
-                continue;
-            };
-            let takes_many = ["audience", "algorithms", "scope_claims", "required_claims"].contains(name);
-            values.push((*name, sources.texts(&format!("{prefix}{name}"), entry, takes_many)));
-        }
-        Some(Self { prefix, origin, values })
-    }
-
-    fn all(&self, name: &str) -> Option<&[Given]> {
-        self.values.iter().find(|(key, _)| *key == name).map(|(_, given)| given.as_slice())
-    }
-
-    fn one(&self, name: &str) -> Option<&Given> {
-        self.all(name)?.last()
-    }
-
-    fn key(&self, name: &str) -> String {
-        format!("{}{name}", self.prefix)
-    }
-
     fn read(self, sources: &mut Sources<'_>, warnings: &mut Vec<String>) -> Option<IssuerSettings> {
-        let keys = self.keys(sources, warnings);
+        let mut reach = self.reach(sources, "");
+        let asked = self.asked(sources, &mut reach);
+        let before = sources.mistakes.len();
+        let keys = self.keys(sources, warnings, &mut reach);
+        let has_keys = keys.is_some() || sources.mistakes.len() == before;
         let name = self.one("issuer").filter(|given| !given.text.is_empty());
         let is_symmetric = matches!(keys, Some(KeySource::SecretFile(_)));
         // A shared secret by itself, from flags: its tokens name no issuer, and there is no other they could mean.
@@ -242,7 +213,7 @@ impl Draft {
         let defaults = Issuer::new(name, []);
         let terms = Issuer {
             algorithms: self.algorithms(sources, is_symmetric).into(),
-            leeway: self.leeway(sources).as_secs(),
+            leeway: self.time(sources, "leeway", Duration::from_secs(60), &LEEWAY).as_secs(),
             require_iss: self.switch(sources, "require_iss", !is_nameless),
             accept_typ: if self.switch(sources, "access_tokens_only", false) {
                 TypRule::AccessTokenOnly
@@ -254,44 +225,121 @@ impl Draft {
             ..Issuer::new(name, [])
         };
         self.refuse_empty(sources);
-        Some(IssuerSettings { terms, audience, keys: keys? })
+        if self.all("scope_claims").is_some_and(<[_]>::is_empty) {
+            let flaw = Flaw::new("without a claim to read scopes from, no token would have any");
+            sources.mistake(&self.key("scope_claims"), &self.origin, flaw);
+        }
+        let timing = self.timing(sources, keys.as_ref());
+        has_keys.then_some(IssuerSettings { terms, audience, keys, asked, reach, timing })
     }
 
-    /// The one place its keys come from.
-    fn keys(&self, sources: &mut Sources<'_>, warnings: &mut Vec<String>) -> Option<KeySource> {
-        let (key, source) = match (self.one("jwks_file"), self.one("secret_file")) {
-            (Some(_), Some(secret)) => {
-                let flaw =
-                    Flaw::new("given besides `jwks_file`; an issuer has public keys or a secret, never both");
-                sources.mistake(&self.key("secret_file"), &secret.origin, flaw);
-                return None;
-            }
-            (None, None) if self.values.iter().any(|(name, _)| ["jwks_file", "secret_file"].contains(name)) => {
-                return None;
-            }
-            (None, None) => {
-                let hint = "give jwks_file or secret_file; discovery is not supported in this version";
-                sources.mistake(&self.key("jwks_file"), &self.origin, Flaw::hinted("the issuer has no keys", hint));
-                return None;
-            }
-            (Some(given), None) => (("jwks_file", given), KeySource::JwksFile(given.text.clone().into())),
-            (None, Some(given)) => (("secret_file", given), KeySource::SecretFile(given.text.clone().into())),
-        };
-        let (name, given) = key;
-        if given.text.is_empty() {
+    /// The one place its keys come from. Nothing where there is none, or where it is a mistake.
+    fn keys(&self, sources: &mut Sources<'_>, warnings: &mut Vec<String>, reach: &mut Reach) -> Option<KeySource> {
+        let given: Vec<_> = SOURCES.iter().filter_map(|name| Some((*name, self.one(name)?))).collect();
+        if let [(first, _), (second, given), ..] = given.as_slice() {
+            let message = match *second {
+                "secret_file" => "an issuer has public keys or a secret, never both",
+                _ => "an issuer has one key set",
+            };
+            sources.mistake(
+                &self.key(second),
+                &given.origin,
+                Flaw::new(format!("given besides `{first}`; {message}")),
+            );
             return None;
         }
+        match given.first() {
+            Some((_, given)) if given.text.is_empty() => None,
+            Some(("jwks_uri", given)) => {
+                let url = sources.parse(&self.key("jwks_uri"), given, ProviderUrl::parse)?;
+                reach.note(&url);
+                self.refuse_clear(sources, "jwks_uri", &url, reach);
+                Some(KeySource::JwksUri(url))
+            }
+            Some(("jwks_file", given)) => {
+                Some(self.file("jwks_file", KeySource::JwksFile(given.text.clone().into()), sources, warnings))
+            }
+            Some((name, given)) => {
+                Some(self.file(name, KeySource::SecretFile(given.text.clone().into()), sources, warnings))
+            }
+            None if SOURCES.iter().any(|name| self.has(name)) => None,
+            None => self.discovery(sources, reach),
+        }
+    }
+
+    /// The issuer itself says where its keys are, where nothing else does.
+    fn discovery(&self, sources: &mut Sources<'_>, reach: &mut Reach) -> Option<KeySource> {
+        let is_asked = self.group("introspection").or_else(|| self.group("verifier")).is_some();
+        if !self.switch(sources, "discovery", !is_asked) {
+            if !is_asked {
+                sources.mistake(&self.key("discovery"), &self.origin, Flaw::hinted("the issuer has no keys", KEYS));
+            }
+            return None;
+        }
+        let url = self.text("issuer").as_deref().and_then(ProviderUrl::read);
+        // RFC 8414 §2: an issuer identifier has no query and no fragment.
+        match url.filter(|url| !url.target().contains('?')) {
+            Some(url) => {
+                reach.note(&url);
+                self.refuse_clear(sources, "issuer", &url, reach);
+                Some(KeySource::Discovery(url))
+            }
+            None => {
+                sources.mistake(&self.key("jwks_uri"), &self.origin, Flaw::hinted("the issuer has no keys", KEYS));
+                None
+            }
+        }
+    }
+
+    /// Keys from a file: they are read now, so that a mistake is found now.
+    fn file(
+        &self,
+        name: &str,
+        source: KeySource,
+        sources: &mut Sources<'_>,
+        warnings: &mut Vec<String>,
+    ) -> KeySource {
+        let (origin, text) = self.one(name).map_or(("", ""), |given| (given.origin.as_str(), given.text.as_str()));
         match source.read() {
-            Ok(keys) => warnings
-                .extend(keys.skipped().iter().map(|key| format!("{}: {key} is not used", Quoted(&given.text)))),
-            Err(flaw) => {
+            Ok(keys) => {
+                warnings.extend(keys.skipped().iter().map(|key| format!("{}: {key} is not used", Quoted(text))));
+            }
+            Err(flaw) => sources.mistake(&self.key(name), origin, flaw),
+        }
+        if let KeySource::SecretFile(path) = &source
+            && Secret::read(path, 1).is_ok_and(|secret| secret.expose().len() < GOOD_SECRET)
+        {
+            warnings.push(format!("{}: the secret is shorter than {GOOD_SECRET} bytes", Quoted(text)));
+        }
+        source
+    }
+
+    fn timing(&self, sources: &mut Sources<'_>, keys: Option<&KeySource>) -> Timing {
+        let default = Timing::default();
+        let (second, hour) = (Duration::from_secs(1), Duration::from_secs(3600));
+        let day = hour.saturating_mul(24);
+        let timing = Timing {
+            refresh_interval: self.time(sources, "refresh_interval", default.refresh_interval, &(second..=day)),
+            min_refetch_interval: self.time(
+                sources,
+                "min_refetch_interval",
+                default.min_refetch_interval,
+                &(second..=hour),
+            ),
+            max_stale: self.time(sources, "max_stale", default.max_stale, &(second..=day.saturating_mul(7))),
+        };
+        if timing.max_stale < timing.refresh_interval {
+            let flaw = Flaw::new("is shorter than `refresh_interval`, so keys would be lost between two fetches");
+            sources.mistake(&self.key("max_stale"), &self.origin, flaw);
+        }
+        let is_fetched = keys.is_none_or(|keys| keys.path().is_none());
+        for name in ["refresh_interval", "min_refetch_interval", "max_stale"] {
+            if let Some(given) = self.one(name).filter(|_| !is_fetched) {
+                let flaw = Flaw::new("says nothing about a file, which is read again when it changes");
                 sources.mistake(&self.key(name), &given.origin, flaw);
             }
         }
-        if Secret::read(source.path(), SHORTEST_SECRET).is_ok_and(|secret| secret.expose().len() < GOOD_SECRET) {
-            warnings.push(format!("{}: the secret is shorter than {GOOD_SECRET} bytes", Quoted(&given.text)));
-        }
-        Some(source)
+        timing
     }
 
     fn audience(&self, sources: &mut Sources<'_>) -> Audience {
@@ -314,7 +362,7 @@ impl Draft {
             Err(error) => Err(Flaw::new(format!("{} is {error}", Quoted(text)))),
             Ok(algorithm) if Algorithm::SYMMETRIC.contains(&algorithm) != is_symmetric => {
                 let needs = if is_symmetric {
-                    "needs public keys (jwks_file)"
+                    "needs public keys (jwks_uri or jwks_file)"
                 } else {
                     "needs a shared secret (secret_file)"
                 };
@@ -324,34 +372,10 @@ impl Draft {
         };
         given.iter().filter_map(|given| sources.parse(&key, given, read)).collect()
     }
-
-    fn leeway(&self, sources: &mut Sources<'_>) -> Duration {
-        let default = Duration::from_secs(60);
-        let Some(given) = self.one("leeway") else { return default };
-        let range = Duration::ZERO..=Duration::from_secs(600);
-        sources.parse(&self.key("leeway"), given, |text| duration(text, &range)).unwrap_or(default)
-    }
-
-    fn switch(&self, sources: &mut Sources<'_>, name: &str, default: bool) -> bool {
-        let Some(given) = self.one(name) else { return default };
-        sources.parse(&self.key(name), given, switch).unwrap_or(default)
-    }
-
-    fn names(&self, name: &str) -> Option<Box<[Box<str>]>> {
-        Some(self.all(name)?.iter().map(|given| given.text.as_str().into()).collect())
-    }
-
-    /// Notes empty texts, and lists that must not be empty.
-    fn refuse_empty(&self, sources: &mut Sources<'_>) {
-        for (name, given) in &self.values {
-            let empty = given.iter().filter(|given| given.text.is_empty() && *name != "issuer");
-            sources
-                .mistakes
-                .extend(empty.map(|given| Mistake::new(&self.key(name), &given.origin, "the value is empty")));
-            if *name == "scope_claims" && given.is_empty() {
-                let flaw = Flaw::new("without a claim to read scopes from, no token would have any");
-                sources.mistake(&self.key(name), &self.origin, flaw);
-            }
-        }
-    }
 }
+
+/// What is missing where an issuer has no keys.
+const KEYS: &str =
+    "give jwks_uri, jwks_file or secret_file, or name the issuer by the URL where it publishes its keys";
+
+const LEEWAY: std::ops::RangeInclusive<Duration> = Duration::ZERO..=Duration::from_secs(600);

@@ -205,7 +205,7 @@ threads: 0
 admin: localhost:9090
 issuers:
   - issuer: a
-    jwks_uri: https://a/jwks
+    jwks_uri: a/jwks
   - secret_file: '@/secret'
     algorithms: [HS256, RS256, none]
 ";
@@ -219,8 +219,7 @@ issuers:
         "upstream: is required\n  hint: give --upstream, TOOLGATE_UPSTREAM or `upstream` in the file",
         "policy: is required\n  hint: give --policy, TOOLGATE_POLICY or `policy` in the file",
         "--public-url: public_url: `x` is not an http(s) URL",
-        "toolgate.yaml:9:5: `jwks_uri`: fetching keys is not supported in this version",
-        "toolgate.yaml:8:5: issuers[0].jwks_file: the issuer has no keys",
+        "toolgate.yaml:9:5: issuers[0].jwks_uri: `a/jwks` is not an http(s) URL",
         "toolgate.yaml:10:5: issuers[1].issuer: the issuer has no name",
         "toolgate.yaml:11:25: issuers[1].algorithms: RS256 needs public keys",
         "toolgate.yaml:11:32: issuers[1].algorithms: `none` is not a supported algorithm",
@@ -278,7 +277,7 @@ fn keys_of_the_file_are_exact_and_of_their_kind() {
             "toolgate.yaml:1:1: config: the file is not a mapping of keys to values",
             "upstream: is required\n  hint: give --upstream, TOOLGATE_UPSTREAM or `upstream` in the file",
             "policy: is required\n  hint: give --policy, TOOLGATE_POLICY or `policy` in the file",
-            "issuers: no issuer is configured, so every token would be refused\n  hint: give --issuer with --jwks-file or --secret-file, or `issuers` in the file"
+            "issuers: no issuer is configured, so every token would be refused\n  hint: give --issuer URL, or --issuer with --jwks-uri, --jwks-file or --secret-file, or `issuers` in the file"
         ]
     );
 }
@@ -327,10 +326,6 @@ fn an_issuer_has_one_source_of_keys_and_it_is_good() {
     check("secret_file: '@/secret', require_iss: no", "neither `true` nor `false`");
     check("secret_file: '@/secret', audience: [none, x]", "`none` stands beside other audiences");
     check("secret_file: '@/secret'}\n  - {issuer: a, secret_file: '@/secret'", "issuer `a` is configured twice");
-    check(
-        "introspection: {endpoint: x}, secret_file: '@/secret'",
-        "introspection is not supported in this version",
-    );
     check_flags(
         &["--jwks-file", "@/secret"],
         "--secret-file: secret_file: given besides `jwks_file`; an issuer has public keys or a secret, never both",
@@ -423,3 +418,5 @@ fn every_key_has_a_flag_and_a_variable_of_its_name() {
         assert!(keys::KEYS[..at].iter().all(|other| other.variable() != key.variable()), "{}", key.name);
     }
 }
+
+mod providers;

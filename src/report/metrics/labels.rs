@@ -165,3 +165,15 @@ words! {
         Kept = "kept",
     }
 }
+
+words! {
+    /// What became of asking for an issuer's keys.
+    JwksResult {
+        /// Other keys than before are in force.
+        Changed = "changed",
+        /// The keys in force are still the issuer's.
+        Unchanged = "unchanged",
+        /// There was no answer, or none that can be used.
+        Failed = "failed",
+    }
+}
