@@ -6,9 +6,9 @@
 //! equally specific and have a name in common do not compile.
 
 mod compile;
-mod document;
-mod fields;
-mod flaw;
+pub(crate) mod document;
+pub(crate) mod fields;
+pub(crate) mod flaw;
 mod pattern;
 mod rule;
 mod scope;

@@ -15,18 +15,24 @@
 //! Every doubt is a [`Refusal`](crate::refusal::Refusal) and the first one wins. Nothing that a token names is
 //! fetched or trusted.
 
+mod accept;
 mod algorithm;
 mod bearer;
 mod binding;
+mod cache;
 mod claims;
 mod compact;
 mod dpop;
 mod header;
+mod identity;
+pub mod introspection;
 mod issuer;
 mod jwk;
 mod keys;
 mod mint;
 mod nonce;
+mod revocation;
+mod signing;
 mod thumbprint;
 mod url;
 mod value;
@@ -35,13 +41,18 @@ mod verify;
 #[cfg(test)]
 mod tests;
 
+pub use accept::{ClaimTerms, accept_claims};
 pub use algorithm::{Algorithm, AlgorithmUnknown};
 pub use bearer::{Bearer, MAX_TOKEN, Scheme, TokenDigest, bearer, presented};
 pub use binding::{Presented, check_binding};
+pub use cache::Verified;
 pub use dpop::{DpopTerms, MAX_PROOF, NonceRule, ProofId};
+pub use identity::{Identity, IdentityHeaderError, IdentityHeaders, mint_identity};
 pub use issuer::{Issuer, Issuers, IssuersError, TypRule};
 pub use jwk::SkipReason;
 pub use keys::{KeySet, KeySetError, SkippedKey};
-pub use mint::{Mint, mint_hs256};
+pub use mint::{Mint, mint_hs256, mint_signed};
 pub use nonce::Nonces;
+pub use revocation::Revocations;
+pub use signing::{SigningFailed, SigningKey, SigningKeyError};
 pub use verify::{claimed_issuer, verify};

@@ -1,6 +1,6 @@
 //! Document → policy, or every flaw at once.
 
-use super::document::{self, Entry, Node, Value};
+use super::document::{self, Entry, Node, Sort, Value};
 use super::fields::Fields;
 use super::flaw::{Findings, Flaws, Place, Quoted};
 use super::pattern::{MOST_RUNS, Pattern, PatternFault, Step, Syntax, intersects};
@@ -8,6 +8,8 @@ use super::rule::{Effect, Rule, read_body};
 use super::selftest;
 use super::table::{Draft, RuleTable, refuse_conflicts};
 use super::{Kind, LONGEST_NAME, LONGEST_URI, Policy};
+
+const SORT: Sort = Sort { name: "policy", blank: "a policy that refuses everything is written `version: 1`" };
 
 const KEYS: [&str; 7] = ["version", "scopes", "tools", "prompts", "resources", "methods", "tests"];
 
@@ -34,7 +36,7 @@ const RESERVED_METHODS: [&str; 15] = [
 pub(super) fn compile(file: &str, text: &str) -> Result<Policy, Flaws> {
     let mut findings = Findings::new(file);
     let mut policy = Policy::empty();
-    if let Some(root) = document::read(text, &mut findings) {
+    if let Some(root) = document::read(text, SORT, &mut findings) {
         read_root(&root, &mut policy, &mut findings);
     }
     findings.or_flaws(policy)

@@ -11,7 +11,7 @@ use serde_saphyr::granit_parser::{ErrorKind, Event, Marker, Parser, ScalarStyle,
 use super::flaw::{Findings, Place, Quoted};
 
 /// The size of the largest policy document, in bytes.
-pub(super) const LARGEST: usize = 4 * 1024 * 1024;
+pub(crate) const LARGEST: usize = 4 * 1024 * 1024;
 /// The deepest nesting. The format itself needs six levels; arguments of tests may need more.
 const DEEPEST: usize = 32;
 /// The longest key in characters: a resource of the largest size, wholly escaped.
@@ -19,14 +19,14 @@ const LONGEST_KEY: usize = 16 * 1024;
 
 /// A value and its place.
 #[derive(Debug)]
-pub(super) struct Node {
-    pub(super) place: Place,
-    pub(super) value: Value,
+pub(crate) struct Node {
+    pub(crate) place: Place,
+    pub(crate) value: Value,
 }
 
 /// The shapes of a value.
 #[derive(Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Text as written; `plain` when it stood there without quotes.
     Scalar { text: Box<str>, plain: bool },
     /// A sequence.
@@ -39,20 +39,20 @@ pub(super) enum Value {
 
 /// A key of a mapping, and its value.
 #[derive(Debug)]
-pub(super) struct Entry {
-    pub(super) place: Place,
-    pub(super) key: Box<str>,
-    pub(super) node: Node,
+pub(crate) struct Entry {
+    pub(crate) place: Place,
+    pub(crate) key: Box<str>,
+    pub(crate) node: Node,
 }
 
 impl Node {
     /// Whether nothing was written: neither text nor quotes.
-    pub(super) fn is_absent(&self) -> bool {
+    pub(crate) fn is_absent(&self) -> bool {
         matches!(&self.value, Value::Scalar { text, plain: true } if text.is_empty())
     }
 
     /// What stands here, for a message.
-    pub(super) fn shape(&self) -> &'static str {
+    pub(crate) fn shape(&self) -> &'static str {
         match &self.value {
             Value::Scalar { .. } if self.is_absent() => "nothing",
             Value::Scalar { .. } => "a single value",
@@ -65,15 +65,25 @@ impl Node {
 
 impl Entry {
     /// Where to point when the value is wrong: at the key if there is no value.
-    pub(super) fn value_place(&self) -> Place {
+    pub(crate) fn value_place(&self) -> Place {
         if self.node.is_absent() { self.place } else { self.node.place }
     }
 }
 
+/// What a document is, for messages about it.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Sort {
+    /// What it is called.
+    pub(crate) name: &'static str,
+    /// How one that says nothing is written.
+    pub(crate) blank: &'static str,
+}
+
 /// The tree of the one document in `text`; `None` where `findings` says why there is none.
-pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Node> {
+pub(crate) fn read(text: &str, sort: Sort, findings: &mut Findings) -> Option<Node> {
+    let name = sort.name;
     if text.len() > LARGEST {
-        findings.add(Place::START, format!("the policy has {} bytes, more than {LARGEST}", text.len()));
+        findings.add(Place::START, format!("the {name} has {} bytes, more than {LARGEST}", text.len()));
         return None;
     }
     let options = options! {
@@ -85,7 +95,7 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Node> {
         flow_nesting_limit: DEEPEST,
         block_nesting_limit: DEEPEST,
     };
-    let mut tree = Tree { root: None, open: Vec::new(), documents: 0, findings };
+    let mut tree = Tree { sort, root: None, open: Vec::new(), documents: 0, findings };
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
             Ok((event, span)) => tree.take(event, span)?,
@@ -97,11 +107,7 @@ pub(super) fn read(text: &str, findings: &mut Findings) -> Option<Node> {
     }
     let root = tree.root.filter(|root| !root.is_absent());
     if root.is_none() {
-        findings.add_with_hint(
-            Place::START,
-            "the policy is empty",
-            "a policy that refuses everything is written `version: 1`",
-        );
+        findings.add_with_hint(Place::START, format!("the {name} is empty"), sort.blank);
     }
     root
 }
@@ -112,6 +118,7 @@ fn place(marker: &Marker) -> Place {
 
 /// A tree that is being built.
 struct Tree<'f> {
+    sort: Sort,
     root: Option<Node>,
     open: Vec<Open>,
     documents: usize,
@@ -173,7 +180,7 @@ impl Tree<'_> {
             self.findings.add_with_hint(
                 here,
                 "a second document starts here",
-                "a policy is one document: remove `---`",
+                format!("a {} is one document: remove `---`", self.sort.name),
             );
             return None;
         }

@@ -9,13 +9,13 @@ const UNSUPPORTED: [&str; 3] = ["when", "mode", "rate_limit"];
 
 /// The known keys of one mapping.
 #[derive(Debug)]
-pub(super) struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     entries: Vec<&'n Entry>,
 }
 
 impl<'n> Fields<'n> {
     /// The mapping under `owner`; `what` names it in messages. Unknown keys become flaws.
-    pub(super) fn of(owner: &'n Entry, what: &str, known: &[&str], findings: &mut Findings) -> Option<Self> {
+    pub(crate) fn of(owner: &'n Entry, what: &str, known: &[&str], findings: &mut Findings) -> Option<Self> {
         match &owner.node.value {
             Value::Map(entries) => Some(Self::of_entries(entries, what, known, findings)),
             Value::Broken => None,
@@ -27,7 +27,7 @@ impl<'n> Fields<'n> {
         }
     }
 
-    pub(super) fn of_entries(entries: &'n [Entry], what: &str, known: &[&str], findings: &mut Findings) -> Self {
+    pub(crate) fn of_entries(entries: &'n [Entry], what: &str, known: &[&str], findings: &mut Findings) -> Self {
         let is_known = |entry: &&Entry| known.contains(&&*entry.key);
         for entry in entries.iter().filter(|entry| !is_known(entry)) {
             refuse_key(entry, what, known, findings);
@@ -35,7 +35,7 @@ impl<'n> Fields<'n> {
         Self { entries: entries.iter().filter(is_known).collect() }
     }
 
-    pub(super) fn value(&self, key: &str) -> Option<&'n Entry> {
+    pub(crate) fn value(&self, key: &str) -> Option<&'n Entry> {
         self.entries.iter().find(|entry| &*entry.key == key).copied()
     }
 }
@@ -61,13 +61,13 @@ fn refuse_key(entry: &Entry, what: &str, known: &[&str], findings: &mut Findings
 }
 
 /// `a`, `b` and `c`, for a message.
-pub(super) fn words(list: &[&str]) -> String {
+pub(crate) fn words(list: &[&str]) -> String {
     let quoted: Vec<String> = list.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
 }
 
 /// The text of a single value. What YAML may read as a number, a boolean or nothing must stand in quotes.
-pub(super) fn text_of<'n>(node: &'n Node, what: &str, findings: &mut Findings) -> Option<&'n str> {
+pub(crate) fn text_of<'n>(node: &'n Node, what: &str, findings: &mut Findings) -> Option<&'n str> {
     match &node.value {
         Value::Scalar { text, plain: true } if reads_as_another_type(text) => {
             if text.is_empty() {
@@ -99,7 +99,7 @@ fn reads_as_another_type(text: &str) -> bool {
 }
 
 /// Whether the value is exactly an unquoted `true`; anything else is a flaw.
-pub(super) fn is_true(entry: &Entry, findings: &mut Findings) -> bool {
+pub(crate) fn is_true(entry: &Entry, findings: &mut Findings) -> bool {
     let key = &entry.key;
     let (text, plain) = match &entry.node.value {
         Value::Scalar { text, plain } => (&**text, *plain),

@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 /// A place in the text: line and column count from one, the column in characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Place {
-    pub(super) line: usize,
-    pub(super) column: usize,
+pub(crate) struct Place {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
 }
 
 impl Place {
     /// The first character of the text.
-    pub(super) const START: Self = Self { line: 1, column: 1 };
+    pub(crate) const START: Self = Self { line: 1, column: 1 };
 }
 
 /// One flaw of a policy document. Its text is `file:line:column: message`, and the hint on a line of its own.
@@ -73,21 +73,21 @@ impl std::error::Error for Flaws {}
 
 /// Gathers flaws while a document is read.
 #[derive(Debug)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     file: Arc<str>,
     flaws: Vec<Flaw>,
 }
 
 impl Findings {
-    pub(super) fn new(file: &str) -> Self {
+    pub(crate) fn new(file: &str) -> Self {
         Self { file: file.into(), flaws: Vec::new() }
     }
 
-    pub(super) fn add(&mut self, place: Place, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, place: Place, message: impl Into<String>) {
         self.push(place, message.into(), None);
     }
 
-    pub(super) fn add_with_hint(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
+    pub(crate) fn add_with_hint(&mut self, place: Place, message: impl Into<String>, hint: impl Into<String>) {
         self.push(place, message.into(), Some(hint.into()));
     }
 
@@ -96,12 +96,12 @@ impl Findings {
         self.flaws.push(Flaw { file: Arc::clone(&self.file), line, column, message, hint });
     }
 
-    pub(super) const fn count(&self) -> usize {
+    pub(crate) const fn count(&self) -> usize {
         self.flaws.len()
     }
 
     /// `value`, provided that nothing was found.
-    pub(super) fn or_flaws<T>(mut self, value: T) -> Result<T, Flaws> {
+    pub(crate) fn or_flaws<T>(mut self, value: T) -> Result<T, Flaws> {
         if self.flaws.is_empty() {
             return Ok(value);
         }
@@ -111,7 +111,7 @@ impl Findings {
 }
 
 /// Text of the document in a message: in backticks, on one line, harmless to a terminal, not endless.
-pub(super) struct Quoted<'a>(pub(super) &'a str);
+pub(crate) struct Quoted<'a>(pub(crate) &'a str);
 
 impl fmt::Display for Quoted<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

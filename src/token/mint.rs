@@ -5,6 +5,7 @@ use base64::Engine;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Map, Value};
 
+use super::signing::{SigningFailed, SigningKey};
 use crate::caller::UnixTime;
 
 /// What a development token says.
@@ -33,7 +34,7 @@ impl<'a> Mint<'a> {
         Self { subject, scopes, expires, issuer: None, audience: &[], client_id: None, issued: None }
     }
 
-    fn claims(&self) -> Value {
+    fn claims(&self) -> Map<String, Value> {
         let scopes: Vec<Value> = self.scopes.iter().map(|name| Value::from(*name)).collect();
         let audience: Vec<Value> = self.audience.iter().map(|name| Value::from(*name)).collect();
         let audience = if audience.is_empty() { None } else { Some(Value::from(audience)) };
@@ -47,7 +48,7 @@ impl<'a> Mint<'a> {
             ("iat", self.issued.map(|issued| Value::from(issued.0))),
         ];
         let claims = claims.into_iter().filter_map(|(name, value)| Some((String::from(name), value?)));
-        Value::Object(claims.collect::<Map<_, _>>())
+        claims.collect()
     }
 }
 
@@ -55,8 +56,16 @@ impl<'a> Mint<'a> {
 #[must_use]
 pub fn mint_hs256(secret: &[u8], mint: &Mint<'_>) -> String {
     let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","typ":"JWT"}"#);
-    let payload = URL_SAFE_NO_PAD.encode(mint.claims().to_string());
+    let payload = URL_SAFE_NO_PAD.encode(Value::Object(mint.claims()).to_string());
     let signed = format!("{header}.{payload}");
     let signature = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, secret), signed.as_bytes());
     format!("{signed}.{}", URL_SAFE_NO_PAD.encode(signature))
+}
+
+/// A token with these claims and `typ` `at+jwt` (RFC 9068 §2.1), signed with this key.
+///
+/// # Errors
+/// [`SigningFailed`] where the key cannot sign.
+pub fn mint_signed(key: &SigningKey, mint: &Mint<'_>) -> Result<String, SigningFailed> {
+    key.mint("at+jwt", mint.claims())
 }
