@@ -11,6 +11,7 @@ pub mod intake;
 pub mod metadata;
 pub mod record;
 pub mod upstream;
+pub mod verified;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};

@@ -1,0 +1,143 @@
+//! The memory of verified tokens: a signature is verified once per token, not once per request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use quick_cache::Weighter;
+use quick_cache::sync::Cache;
+
+use crate::caller::{Caller, UnixTime};
+use crate::token::{Bearer, TokenDigest, Verified};
+
+/// What a token of the usual size costs, in bytes: half a kilobyte of claims and what is kept beside them.
+const USUAL: usize = 1024;
+
+/// Verified tokens, by the digest of their text. Only accepted tokens are put in.
+pub struct VerifiedCache {
+    entries: Option<Cache<TokenDigest, Verified, Bytes>>,
+    hits: AtomicU64,
+    misses: AtomicU64,
+}
+
+#[derive(Clone)]
+struct Bytes;
+
+impl Weighter<TokenDigest, Verified> for Bytes {
+    fn weight(&self, _: &TokenDigest, entry: &Verified) -> u64 {
+        let bytes = entry.caller().claims.len().saturating_add(USUAL / 2);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
+impl VerifiedCache {
+    /// A memory for about `capacity` tokens of the usual size, and fewer of larger ones; 0 remembers none.
+    #[must_use]
+    pub fn new(capacity: usize) -> Self {
+        let bytes = u64::try_from(capacity.saturating_mul(USUAL)).unwrap_or(u64::MAX);
+        let entries = (capacity > 0).then(|| Cache::with_weighter(capacity, bytes, Bytes));
+        Self { entries, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
+    }
+
+    /// The caller this token has made, if a new verification would make the same.
+    #[must_use]
+    pub fn get(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Caller>> {
+        let found = self.usable(token, epoch, now);
+        let counter = if found.is_some() { &self.hits } else { &self.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        found
+    }
+
+    fn usable(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Caller>> {
+        let (entries, digest) = (self.entries.as_ref()?, token.digest());
+        let entry = entries.get(&digest)?;
+        if entry.is_usable(now, epoch) {
+            return Some(Arc::clone(entry.caller()));
+        }
+        entries.remove(&digest);
+        None
+    }
+
+    /// Remembers an accepted token.
+    pub fn put(&self, token: &Bearer<'_>, entry: Verified) {
+        if let Some(entries) = &self.entries {
+            entries.insert(token.digest(), entry);
+        }
+    }
+
+    /// How many tokens are remembered.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.entries.as_ref().map_or(0, Cache::len)
+    }
+
+    /// Whether none is remembered.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// How often a token was remembered.
+    #[must_use]
+    pub fn hits(&self) -> u64 {
+        self.hits.load(Ordering::Relaxed)
+    }
+
+    /// How often it was not.
+    #[must_use]
+    pub fn misses(&self) -> u64 {
+        self.misses.load(Ordering::Relaxed)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn token(text: &str) -> Bearer<'_> {
+        Bearer::try_from(text).unwrap()
+    }
+
+    fn entry(subject: &str, claims: usize) -> Verified {
+        let claims = Arc::from("x".repeat(claims));
+        let caller = Caller { claims, ..Caller::new("i", subject, UnixTime(1000)) };
+        Verified::by_signature(Arc::new(caller), 0, 1)
+    }
+
+    #[test]
+    fn a_token_is_remembered_for_its_epoch_and_time() {
+        let cache = VerifiedCache::new(100);
+        cache.put(&token("a"), entry("alice", 0));
+        cache.put(&token("b"), entry("bob", 0));
+        let subject = |text, epoch, now| cache.get(&token(text), epoch, UnixTime(now)).map(|it| it.subject.clone());
+        assert_eq!(subject("a", 1, 999), Some("alice".into()));
+        assert_eq!(subject("b", 1, 999), Some("bob".into()));
+        assert_eq!(subject("c", 1, 999), None);
+        assert_eq!(subject("A", 1, 999), None);
+        assert_eq!(subject("a", 2, 999), None, "keys or issuers have changed");
+        assert_eq!(subject("a", 1, 999), None, "what became useless is forgotten");
+        assert_eq!(subject("b", 1, 1000), None, "it has expired");
+        assert_eq!((cache.hits(), cache.misses(), cache.len()), (2, 5, 0));
+    }
+
+    #[test]
+    fn it_is_bounded_by_bytes() {
+        let cache = VerifiedCache::new(100);
+        for at in 0..10_000 {
+            cache.put(&token(&format!("t{at}")), entry("alice", 512));
+        }
+        assert!(cache.len() <= 100, "{}", cache.len());
+        assert!(cache.len() >= 50, "{}", cache.len());
+        for at in 0..10_000 {
+            cache.put(&token(&format!("u{at}")), entry("alice", 12_000));
+        }
+        assert!(cache.len() <= 8, "{}", cache.len());
+    }
+
+    #[test]
+    fn a_capacity_of_none_remembers_nothing() {
+        let cache = VerifiedCache::new(0);
+        cache.put(&token("a"), entry("alice", 0));
+        assert!(cache.get(&token("a"), 1, UnixTime(0)).is_none());
+        assert!(cache.is_empty());
+    }
+}
