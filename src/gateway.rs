@@ -11,6 +11,7 @@ pub mod intake;
 pub mod metadata;
 pub mod record;
 pub mod upstream;
+pub mod who;
 pub mod verified;
 
 use std::sync::Arc;
@@ -28,10 +29,11 @@ use crate::live::Live;
 use crate::refusal::Refusal;
 use crate::session::Sealer;
 use crate::settings::HostRule;
-use crate::token::Issuers;
+use crate::token::{DpopTerms, Issuers};
 use answer::{Answer, Gone};
 use record::Report;
 use upstream::Upstream;
+use who::Proofs;
 
 /// What bounds a request and its answer.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -105,6 +107,8 @@ pub struct Gateway {
     config: Config,
     live: Arc<Live>,
     issuers: Issuers,
+    dpop: DpopTerms,
+    proofs: Proofs,
     sealer: Sealer,
     upstream: Arc<Upstream>,
     report: Arc<Report>,
@@ -160,7 +164,18 @@ impl Gateway {
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
-        Self { config, live, issuers, sealer, upstream, report, under_way, options }
+        Self {
+            config,
+            live,
+            issuers,
+            dpop: DpopTerms::default(),
+            proofs: Proofs::default(),
+            sealer,
+            upstream,
+            report,
+            under_way,
+            options,
+        }
     }
 
     /// Reads the head of the next request, and answers what is no HTTP. False when there is nothing to serve.

@@ -12,6 +12,7 @@ use super::answer::{self, Gone};
 use super::downstream::{Ending, Passage, Unpassed};
 use super::intake::{self, Route};
 use super::record::Record;
+use super::who::who;
 use super::{Gateway, headers, metadata, now};
 use crate::caller::Caller;
 use crate::judge::{self, Permit, Refused};
@@ -20,7 +21,6 @@ use crate::message::agreement::Field;
 use crate::message::reply::ErrorReply;
 use crate::message::{Ask, Message, Shape, Unrecognised, content, recognise};
 use crate::refusal::{Era, Refusal};
-use crate::token;
 
 /// What keeps a request from being forwarded.
 enum Stop {
@@ -119,17 +119,6 @@ fn route(
             if is_full { Err(Refusal::Overloaded) } else { Ok(Routed::Endpoint) }
         }
     }
-}
-
-/// Who calls (RFC 6750 §2.1: the header, and nothing but the header).
-fn who(gateway: &Gateway, session: &ServerSession) -> Result<Caller, Refusal> {
-    let head = session.req_header();
-    let lines = head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-    let bearer = token::bearer(lines, head.uri.query())?;
-    let issuer = token::claimed_issuer(&bearer, &gateway.issuers).map(|issuer| issuer.name.clone());
-    let caller = token::verify(&bearer, &gateway.issuers, now().0);
-    gateway.report.verified(issuer.as_deref(), caller.as_ref().err().copied());
-    caller
 }
 
 async fn judged(

@@ -1,0 +1,107 @@
+//! Who calls: the token of a request, verified, and in the hands it is bound to.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+
+use http::{HeaderValue, header};
+use pingora_core::protocols::http::ServerSession;
+
+use super::{Gateway, intake, now};
+use crate::caller::{Caller, UnixTime};
+use crate::refusal::Refusal;
+use crate::token::{self, Bearer, Presented, ProofId};
+
+/// The caller of this request (RFC 6750 §2.1: by the header, and nothing but the header).
+///
+/// # Errors
+/// Why it is nobody.
+pub fn who(gateway: &Gateway, session: &ServerSession) -> Result<Caller, Refusal> {
+    let head = session.req_header();
+    let lines = head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    let (scheme, bearer) = token::presented(lines, head.uri.query())?;
+    let presented = Presented {
+        scheme,
+        token: bearer,
+        dpop: intake::field(&head.headers, "dpop"),
+        certificate_sha256: certificate(session),
+        method: head.method.as_str(),
+        url: &gateway.config.resource,
+    };
+    let caller = verified(gateway, &bearer, &presented);
+    let issuer = token::claimed_issuer(&bearer, &gateway.issuers).map(|issuer| &*issuer.name);
+    gateway.report.verified(issuer, caller.as_ref().err().copied());
+    caller
+}
+
+fn verified(gateway: &Gateway, bearer: &Bearer<'_>, presented: &Presented<'_>) -> Result<Caller, Refusal> {
+    let now = now().0;
+    let caller = token::verify(bearer, &gateway.issuers, now)?;
+    if let Some(proof) = token::check_binding(&caller, presented, now, &gateway.dpop)? {
+        gateway.proofs.use_once(&proof, now)?;
+    }
+    Ok(caller)
+}
+
+/// The SHA-256 of the certificate that the client showed to our own TLS, if it did.
+fn certificate(session: &ServerSession) -> Option<[u8; 32]> {
+    let digest = session.digest()?.ssl_digest.as_ref()?;
+    digest.cert_digest.as_slice().try_into().ok()
+}
+
+/// The DPoP proofs that were used and could still be used again (RFC 9449 §11.1).
+#[derive(Default)]
+pub struct Proofs(Mutex<HashMap<[u8; 32], UnixTime>>);
+
+/// The most proofs that are remembered: some 300 a second for as long as one is good.
+const MOST_PROOFS: usize = 100_000;
+
+impl Proofs {
+    /// Remembers a proof.
+    ///
+    /// # Errors
+    /// [`Refusal::DpopProofInvalid`] if it was used before; [`Refusal::Overloaded`] if no more can be remembered,
+    /// so that nobody can make room for a replay.
+    pub fn use_once(&self, proof: &ProofId, now: UnixTime) -> Result<(), Refusal> {
+        let mut seen = self.0.lock().map_err(|_| Refusal::Overloaded)?;
+        if seen.len() >= MOST_PROOFS {
+            seen.retain(|_, forget| *forget > now);
+        }
+        let is_full = seen.len() >= MOST_PROOFS;
+        match seen.entry(proof.digest()) {
+            std::collections::hash_map::Entry::Occupied(_) => Err(Refusal::DpopProofInvalid),
+            std::collections::hash_map::Entry::Vacant(_) if is_full => Err(Refusal::Overloaded),
+            std::collections::hash_map::Entry::Vacant(entry) => {
+                entry.insert(proof.forget);
+                Ok(())
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn proof(jti: &str, forget: u64) -> ProofId {
+        ProofId { jti: jti.into(), key: "key".into(), issued: UnixTime(1), forget: UnixTime(forget) }
+    }
+
+    #[test]
+    fn a_proof_is_good_once() {
+        let proofs = Proofs::default();
+        assert_eq!(proofs.use_once(&proof("a", 100), UnixTime(1)), Ok(()));
+        assert_eq!(proofs.use_once(&proof("b", 100), UnixTime(1)), Ok(()));
+        assert_eq!(proofs.use_once(&proof("a", 100), UnixTime(2)), Err(Refusal::DpopProofInvalid));
+    }
+
+    #[test]
+    fn what_is_too_old_to_be_used_again_makes_room() {
+        let proofs = Proofs::default();
+        for number in 0..MOST_PROOFS {
+            proofs.use_once(&proof(&number.to_string(), 100), UnixTime(1)).unwrap();
+        }
+        assert_eq!(proofs.use_once(&proof("new", 200), UnixTime(99)), Err(Refusal::Overloaded));
+        assert_eq!(proofs.use_once(&proof("0", 200), UnixTime(99)), Err(Refusal::DpopProofInvalid));
+        assert_eq!(proofs.use_once(&proof("new", 200), UnixTime(100)), Ok(()));
+    }
+}
