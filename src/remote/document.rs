@@ -7,7 +7,7 @@ use crate::json::{JsonFlaw, Kind, Reader};
 /// The deepest nesting of a document.
 const MAX_DEPTH: u16 = 32;
 
-/// The members of an object that are a text, a number or a truth value. No name occurs twice.
+/// The members of an object. No name occurs twice.
 #[derive(Default)]
 pub(super) struct Document(BTreeMap<Box<str>, Value>);
 
@@ -15,6 +15,8 @@ enum Value {
     Text(Box<str>),
     /// A number or a truth value, as written.
     Word(Box<str>),
+    /// What is not looked at.
+    Other,
 }
 
 impl Document {
@@ -25,13 +27,17 @@ impl Document {
             let value = match reader.kind()? {
                 Kind::String => Value::Text(Box::from(&*reader.string()?.decode()?)),
                 Kind::Number | Kind::Bool => Value::Word(Box::from(reader.raw()?)),
-                Kind::Object | Kind::Array | Kind::Null => return reader.skip().map(drop),
+                Kind::Object | Kind::Array | Kind::Null => reader.skip().map(|_| Value::Other)?,
             };
             document.0.insert(Box::from(key), value);
             Ok::<(), JsonFlaw>(())
         })?;
         reader.end()?;
         Ok(document)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.0.contains_key(name)
     }
 
     pub(super) fn text(&self, name: &str) -> Option<&str> {

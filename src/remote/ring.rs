@@ -107,6 +107,11 @@ impl KeyRing {
         }
     }
 
+    /// Whether keys of this issuer are fetched.
+    pub(super) fn has_source(&self, issuer: &str) -> bool {
+        self.fetched.iter().any(|fetched| *fetched.issuer == *issuer)
+    }
+
     /// Whether there were keys of every issuer at least once.
     ///
     /// # Errors

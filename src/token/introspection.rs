@@ -70,7 +70,7 @@ pub const fn assertion_parameters<'a>(client_id: &'a str, assertion: &'a str) ->
 }
 
 /// Form-encoded text. A space is written `%20`, which those who expect `+` read as well.
-fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for byte in text.bytes() {
         if byte.is_ascii_alphanumeric() || b"*-._".contains(&byte) {
