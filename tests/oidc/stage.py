@@ -17,6 +17,10 @@ HERE = Path(__file__).resolve().parent
 SCENARIOS = {}
 
 
+class Unmet(Exception):
+    """What a scenario begins with was not so; it is among what is wrong."""
+
+
 def scenario(title):
     """Registers a function of a `Stage` under its name."""
 
@@ -70,6 +74,12 @@ class Stage:
     def expect(self, what, holds, seen=None):
         if not holds:
             self.wrong.append(f"not so: {what}" + (f" ({seen})" if seen is not None else ""))
+
+    def require(self, what, holds, seen=None):
+        """Like `expect`, where nothing after it would mean anything."""
+        self.expect(what, holds, seen)
+        if not holds:
+            raise Unmet
 
     def note(self, text):
         """Something measured, shown behind the title."""
