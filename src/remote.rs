@@ -7,6 +7,8 @@ mod client;
 mod discovery;
 mod document;
 pub mod exchange;
+#[cfg(test)]
+mod fake;
 mod fetched;
 mod files;
 pub mod http;

@@ -9,7 +9,8 @@ use super::given::Sources;
 use super::mistake::Flaw;
 use super::provider::{NetworkItem, ProviderUrl, Reach};
 use super::secret::Secret;
-use super::value::{duration, readable_file};
+use super::value::duration;
+use crate::token::SigningKey;
 
 /// How an issuer answers for its tokens where their signature does not.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -249,7 +250,7 @@ impl Draft {
             "post" => secret(self, sources, "key_file").map(ClientAuth::Post),
             "private_key_jwt" => {
                 self.refuse_unused(sources, &name("client_secret_file"), "private_key_jwt");
-                let key = self.required(sources, &name("key_file"), origin, readable_file);
+                let key = self.required(sources, &name("key_file"), origin, key_file);
                 key.map(|key| ClientAuth::PrivateKeyJwt(key, self.text(&name("key_id"))))
             }
             _ => {
@@ -267,5 +268,16 @@ impl Draft {
             let flaw = Flaw::new(format!("is not used with `auth: {auth}`"));
             sources.mistake(&self.key(name), &given.origin, flaw);
         }
+    }
+}
+
+/// A private key that can sign.
+fn key_file(text: &str) -> Result<PathBuf, Flaw> {
+    let secret = Secret::read(text.as_ref(), 1)?;
+    let read = std::str::from_utf8(secret.expose()).map(SigningKey::read);
+    match read {
+        Ok(Ok(_)) => Ok(PathBuf::from(text)),
+        Ok(Err(error)) => Err(Flaw::new(error.to_string())),
+        Err(_) => Err(Flaw::new("the key is not text")),
     }
 }

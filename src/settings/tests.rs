@@ -20,6 +20,7 @@ impl Folder {
         folder.write("policy.yaml", "version: 1\n");
         folder.write("secret", "0123456789abcdef0123456789abcdef\n");
         folder.write("cert.pem", "x");
+        folder.write("key.pem", &private_key());
         folder
     }
 
@@ -54,6 +55,16 @@ impl Folder {
         let mistakes = self.resolve(flags, variables, file).unwrap_err();
         mistakes.iter().map(|mistake| mistake.to_string().replace(&format!("{}/", self.0.display()), "")).collect()
     }
+}
+
+/// A private key in PEM form.
+fn private_key() -> String {
+    use base64::Engine as _;
+    let rule = &aws_lc_rs::signature::ECDSA_P256_SHA256_FIXED_SIGNING;
+    let key =
+        aws_lc_rs::signature::EcdsaKeyPair::generate_pkcs8(rule, &aws_lc_rs::rand::SystemRandom::new()).unwrap();
+    let text = base64::engine::general_purpose::STANDARD.encode(key);
+    format!("-----BEGIN PRIVATE KEY-----\n{text}\n-----END PRIVATE KEY-----\n")
 }
 
 impl Drop for Folder {

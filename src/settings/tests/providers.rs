@@ -106,7 +106,8 @@ fn introspection_has_a_client() {
     assert!(asked.takes_jwt && asked.takes_opaque && settings.issuers[0].keys().is_none());
     let with = |rest: &str| format!("issuer: a, introspection: {{endpoint: 'https://a/i', {rest}}}");
     check(&with(SECRET), &[]);
-    check(&with("client_id: t, key_file: '@/secret', key_id: k"), &[]);
+    check(&with("client_id: t, key_file: '@/key.pem', key_id: k"), &[]);
+    check(&with("client_id: t, key_file: '@/secret'"), &["key_file: the key is neither a JWK nor PEM"]);
     check(&with(&format!("{SECRET}, auth: post")), &[]);
     check(&with(&format!("{SECRET}, auth: none")), &["introspection.auth: neither `basic`, `post` nor"]);
     check(&with("client_id: t"), &["toolgate.yaml:4:17: issuers[0].introspection.client_secret_file: is missing"]);
