@@ -31,10 +31,9 @@ pub fn accept_claims(issuer: &Issuer, claims: &[u8], now: UnixTime, terms: Claim
     if claims.len() > MAX_ANSWER {
         return Err(Refusal::VerificationUnavailable);
     }
-    let claims = Claims::read(claims).map_err(|refusal| match refusal {
-        Refusal::TokenUnreadable => Refusal::VerificationUnavailable,
-        told => told,
-    })?;
+    let is_unreadable = |refusal| refusal == Refusal::TokenUnreadable;
+    let claims = Claims::read(claims)
+        .map_err(|refusal| if is_unreadable(refusal) { Refusal::VerificationUnavailable } else { refusal })?;
     match claims.get("active") {
         Some(Json::Bool(true)) => {}
         Some(Json::Bool(false)) => return Err(Refusal::TokenInactive),

@@ -15,7 +15,7 @@ const LENGTH: usize = 16;
 /// Makes nonces and knows them again. Its `Debug` does not show the key.
 #[derive(Clone)]
 pub struct Nonces {
-    key: hmac::Key,
+    key: Box<hmac::Key>,
     life: u64,
 }
 
@@ -23,7 +23,7 @@ impl Nonces {
     /// Nonces under this key, each good for `life` seconds at least and twice that at most; `life` is 1 or more.
     #[must_use]
     pub fn new(key: &[u8], life: u64) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key), life: life.max(1) }
+        Self { key: Box::new(hmac::Key::new(hmac::HMAC_SHA256, key)), life: life.max(1) }
     }
 
     /// The nonce to be told at this time, for the header `DPoP-Nonce`.
@@ -86,7 +86,8 @@ mod tests {
     fn no_other_text_is_a_nonce() {
         let nonces = Nonces::new(b"0123456789abcdef0123456789abcdef", 60);
         let (now, nonce) = (UnixTime(6000), nonces.fresh(UnixTime(6000)));
-        for text in ["", "A", &nonce[1..], &format!("{nonce}="), &format!("{nonce}A"), &nonce.to_lowercase()] {
+        let (_, cut) = nonce.split_at(1);
+        for text in ["", "A", cut, &format!("{nonce}="), &format!("{nonce}A"), &nonce.to_lowercase()] {
             assert!(!nonces.accepts(text, now), "{text}");
         }
         assert!(!Nonces::new(b"another", 60).accepts(&nonce, now));

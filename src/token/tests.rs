@@ -1,11 +1,14 @@
 //! Tokens that must and must not be accepted. The keys are made for the run; the clock stands at [`NOW`].
 
+mod accept;
 mod claims;
 mod debug;
+mod dpop;
 mod form;
 mod issuer;
 mod jwks;
 mod signature;
+mod signing;
 
 use std::sync::{Arc, LazyLock};
 

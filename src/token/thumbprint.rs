@@ -54,7 +54,7 @@ mod tests {
         let bad = [
             "",
             "x",
-            &good[1..],
+            good.split_at(1).1,
             &format!("{good}="),
             &format!("{good}A"),
             &good.replace('-', "+"),

@@ -1,7 +1,7 @@
 //! The claims, under the prototype's terms and under issuer A's.
 
 use super::*;
-use crate::caller::Scopes;
+use crate::caller::{Confirmation, Scopes};
 
 /// Checks a token of the prototype with one claim replaced, added, or (where `json` is empty) left out.
 #[track_caller]
@@ -232,14 +232,120 @@ fn required_claims_are_present_and_not_null() {
 }
 
 #[test]
-fn refuses_tokens_that_are_bound_or_for_the_client() {
+fn refuses_tokens_that_are_for_the_client_or_bound_in_a_strange_way() {
     for claim in ["nonce", "at_hash", "c_hash"] {
         check(claim, r#""x""#, Err(Refusal::TokenTypeWrong));
         check(claim, "null", Err(Refusal::TokenTypeWrong));
     }
-    for json in [r#"{"jkt":"x"}"#, r#"{"x5t#S256":"x"}"#, "{}", "null"] {
+    let digest = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    for json in [
+        r#"{"jkt":"x"}"#,
+        r#"{"jkt":""}"#,
+        r#"{"jkt":null}"#,
+        r#"{"jkt":7}"#,
+        r#"{"x5t#S256":"x"}"#,
+        "{}",
+        "null",
+        "[]",
+        "true",
+        &format!(r#""{digest}""#),
+        &format!(r#"["{digest}"]"#),
+        &format!(r#"{{"jkt":"{digest}="}}"#),
+        &format!(r#"{{"jkt":"{digest}A"}}"#),
+        &format!(r#"{{"jkt":["{digest}"]}}"#),
+        &format!(r#"{{"JKT":"{digest}"}}"#),
+        &format!(r#"{{"jkt":"{digest}","x5t#S256":"{digest}"}}"#),
+        &format!(r#"{{"jkt":"{digest}","kid":"x"}}"#),
+        &format!(r#"{{"x5t#s256":"{digest}"}}"#),
+        &format!(r#"{{"x5t":"{digest}"}}"#),
+        &format!(r#"{{"kid":"{digest}"}}"#),
+        r#"{"jwk":{"kty":"EC"}}"#,
+        r#"{"osc":"x"}"#,
+    ] {
         check("cnf", json, Err(Refusal::TokenTypeWrong));
     }
+    let twice =
+        with_payload(&format!(r#"{{"sub":"a","exp":1800000600,"cnf":{{"jkt":"{digest}","jkt":"{digest}"}}}}"#));
+    refuses("jkt twice", &twice, Refusal::TokenUnreadable);
+}
+
+#[test]
+fn a_bound_token_says_to_what() {
+    let digest = "0ZcOCORZNYy-DWpqq30jZyJGHTN0d2HglBV3uiguA4I";
+    let confirmation = |json: &str| {
+        let payload = Payload::of_prototype().with("cnf", json).to_string();
+        accepts(json, &with_payload(&payload)).confirmation
+    };
+    assert_eq!(confirmation(&format!(r#"{{"jkt":"{digest}"}}"#)), Confirmation::Jwk(digest.into()));
+    assert_eq!(confirmation(&format!(r#"{{"\u006akt":"{digest}"}}"#)), Confirmation::Jwk(digest.into()));
+    assert_eq!(confirmation(&format!(r#"{{"x5t#S256":"{digest}"}}"#)), Confirmation::Certificate(digest.into()));
+    let unbound = accepts("unbound", &with_payload(&Payload::of_prototype().to_string()));
+    assert_eq!(unbound.confirmation, Confirmation::None);
+}
+
+#[test]
+fn refuses_what_its_issuer_calls_another_kind_of_token() {
+    for (claim, json) in [
+        ("token_use", r#""id""#),
+        ("token_use", r#""ID""#),
+        ("token_use", r#""refresh""#),
+        ("typ", r#""ID""#),
+        ("typ", r#""Refresh""#),
+        ("typ", r#""Offline""#),
+        ("typ", r#""Logout""#),
+        ("token_type", r#""refresh_token""#),
+        ("token_type", r#""id_token""#),
+        ("typ", r#""logout_token""#),
+    ] {
+        check(claim, json, Err(Refusal::TokenTypeWrong));
+    }
+    for (claim, json) in [
+        ("token_use", r#""access""#),
+        ("typ", r#""Bearer""#),
+        ("typ", r#""DPoP""#),
+        ("typ", "7"),
+        ("token_type", r#""Bearer""#),
+        ("token_use", r#""identity""#),
+    ] {
+        check(claim, json, Ok(()));
+    }
+}
+
+#[test]
+fn a_session_and_all_claims_are_told() {
+    let payload = r#" { "exp" : 1800000600, "sub":"a\u006cice", "sid":"s1", "groups":["ops", 1.50] } "#;
+    let caller = accepts("claims", &with_payload(payload));
+    assert_eq!(caller.session_id.as_deref(), Some("s1"));
+    assert_eq!((&*caller.subject, &*caller.claims), ("alice", payload));
+    for json in ["null", "7", r#""""#, r#""a\n""#, r#"["s"]"#] {
+        check("sid", json, INVALID);
+    }
+}
+
+#[test]
+fn scopes_come_from_every_kind_of_claim_in_use() {
+    let paths = ["scope", "scopes", "scp", "permissions", "roles", "resource_access.mcp.roles"].map(Box::from);
+    let issuers = Issuers::new(vec![Issuer { scope_claims: paths.into(), ..prototype() }]).unwrap();
+    let check = |claims: &str, expected: &[&str]| {
+        let token = with_payload(&format!(r#"{{"sub":"a","exp":1800000600,{claims}}}"#));
+        let found = verify_at(&token, &issuers, NOW).map(|caller| caller.scopes);
+        assert_eq!(found, Ok(Scopes::from_names(expected.iter().copied())), "{claims}");
+    };
+    for claim in ["scope", "scopes", "scp", "permissions", "roles"] {
+        check(&format!(r#""{claim}":"b a""#), &["a", "b"]);
+        check(&format!(r#""{claim}":["b","a","b"]"#), &["a", "b"]);
+        check(&format!(r#""{claim}":[]"#), &[]);
+        check(&format!(r#""{claim}":"""#), &[]);
+    }
+    check(r#""resource_access":{"mcp":{"roles":["r"]},"other":{"roles":["x"]}}"#, &["r"]);
+    check(r#""resource_access.mcp.roles":["s"]"#, &["s"]);
+    check(r#""resource_access.mcp":{"roles":["s"]}"#, &[]);
+    check(r#""Scope":"a","SCP":"b","role":"c""#, &[]);
+    check(r#""scope":"a","scopes":["b"],"scp":"c","permissions":["d"],"roles":["e"]"#, &["a", "b", "c", "d", "e"]);
+    // What the issuer is not said to put scopes into has none.
+    let caller =
+        accepts("roles", &with_payload(r#"{"sub":"a","exp":1800000600,"roles":["admin"],"permissions":["x"]}"#));
+    assert!(caller.scopes.is_empty());
 }
 
 #[test]
