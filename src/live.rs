@@ -24,6 +24,8 @@ pub struct Live {
     current: ArcSwap<Snapshot>,
     /// Why the newest file is not in force, if it is not.
     trouble: Mutex<Option<String>>,
+    /// What the policy in force was compiled from.
+    text: Mutex<String>,
 }
 
 /// What became of a reload.
@@ -38,7 +40,7 @@ pub enum Reload {
 impl Default for Live {
     fn default() -> Self {
         let empty = Snapshot { policy: Policy::empty(), generation: 0 };
-        Self { current: ArcSwap::from_pointee(empty), trouble: Mutex::new(None) }
+        Self { current: ArcSwap::from_pointee(empty), trouble: Mutex::new(None), text: Mutex::default() }
     }
 }
 
@@ -56,6 +58,9 @@ impl Live {
                 let generation = self.snapshot().generation.saturating_add(1);
                 self.current.store(Arc::new(Snapshot { policy, generation }));
                 self.set_trouble(None);
+                if let Ok(mut held) = self.text.lock() {
+                    text.clone_into(&mut held);
+                }
                 Reload::Done(generation)
             }
             Err(flaws) => self.keep(flaws),
@@ -72,6 +77,11 @@ impl Live {
     #[must_use]
     pub fn trouble(&self) -> Option<String> {
         self.trouble.lock().ok().and_then(|trouble| trouble.clone())
+    }
+
+    /// Whether the policy written in `text` is in force, and no newer one was refused.
+    fn is_in_force(&self, text: &str) -> bool {
+        self.trouble().is_none() && self.text.lock().is_ok_and(|held| *held == text)
     }
 
     fn set_trouble(&self, trouble: Option<String>) {
@@ -136,8 +146,8 @@ impl Look {
 pub fn watch(path: &Path, live: &Live, stop: &AtomicBool, mut report: impl FnMut(&Reload)) {
     let name = path.display().to_string();
     let mut seen = Look::at(path);
-    let mut in_force = std::fs::read_to_string(path).ok();
-    let mut settled = true;
+    // It may have changed since it was read at the start.
+    let mut settled = false;
     while !stop.load(Ordering::Relaxed) {
         std::thread::sleep(INTERVAL);
         let look = Look::at(path);
@@ -152,16 +162,9 @@ pub fn watch(path: &Path, live: &Live, stop: &AtomicBool, mut report: impl FnMut
         }
         settled = true;
         let reload = match read(path) {
-            Ok(text) if in_force.as_deref() == Some(&text) && live.trouble().is_none() => continue,
-            Ok(text) => {
-                let reload = live.replace(&name, &text);
-                in_force = Some(text);
-                reload
-            }
-            Err(trouble) => {
-                in_force = None;
-                live.keep(trouble)
-            }
+            Ok(text) if live.is_in_force(&text) => continue,
+            Ok(text) => live.replace(&name, &text),
+            Err(trouble) => live.keep(trouble),
         };
         report(&reload);
     }
@@ -186,6 +189,22 @@ mod tests {
         }
         assert_eq!(live.replace("p", ONE), Reload::Done(2));
         assert_eq!(live.trouble(), None);
+    }
+
+    #[test]
+    fn a_change_between_reading_and_watching_is_seen() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.yaml");
+        let live = Live::default();
+        live.replace("p", ONE);
+        // Written before the first look.
+        std::fs::write(&file, "version: 1\n").unwrap();
+        let stop = AtomicBool::new(false);
+        watch(&file, &live, &stop, |reload| {
+            assert_eq!(*reload, Reload::Done(2));
+            stop.store(true, Ordering::Relaxed);
+        });
+        assert_eq!(live.snapshot().policy.rule_count(), 0);
     }
 
     #[test]
