@@ -51,8 +51,11 @@ pub fn refuse_ambiguous_framing(session: &ServerSession) -> Result<(), Refusal> 
     if line.contains(&b'#') {
         return Err(Refusal::HttpMalformed);
     }
-    if !head.headers.contains_key(header::TRANSFER_ENCODING) {
-        return Ok(());
+    match field(&head.headers, "transfer-encoding") {
+        Field::Absent => return Ok(()),
+        // Any other coding would make what is judged something else than what was meant (RFC 9112 §6.1).
+        Field::Once(coding) if coding.eq_ignore_ascii_case(b"chunked") => {}
+        Field::Once(_) | Field::Repeated => return Err(Refusal::HttpMalformed),
     }
     // Pingora has dropped a Content-Length beside it already (RFC 9112 §6.3); the raw head still tells.
     let has_both = memchr::memmem::find(&raw.to_ascii_lowercase(), b"\ncontent-length").is_some();
