@@ -4,6 +4,7 @@
 //! upstream before the whole body is judged.
 
 pub mod answer;
+pub mod door;
 pub mod downstream;
 pub mod exchange;
 pub mod headers;
@@ -11,8 +12,8 @@ pub mod intake;
 pub mod metadata;
 pub mod record;
 pub mod upstream;
-pub mod who;
 pub mod verified;
+pub mod who;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -31,6 +32,7 @@ use crate::session::Sealer;
 use crate::settings::HostRule;
 use crate::token::{DpopTerms, Issuers};
 use answer::{Answer, Gone};
+use intake::Bodies;
 use record::Report;
 use upstream::Upstream;
 use who::Proofs;
@@ -46,7 +48,7 @@ pub struct Limits {
     pub response: usize,
     /// Bytes of one event of a stream.
     pub event: usize,
-    /// How long the head of a request may take, from its first byte.
+    /// How long the first bytes of a connection may take, and the head of a request beyond the idle time.
     pub header_timeout: Duration,
     /// How long an idle connection is kept.
     pub keepalive: Duration,
@@ -109,6 +111,7 @@ pub struct Gateway {
     issuers: Issuers,
     dpop: DpopTerms,
     proofs: Proofs,
+    bodies: Bodies,
     sealer: Sealer,
     upstream: Arc<Upstream>,
     report: Arc<Report>,
@@ -150,6 +153,9 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+/// Bytes of request bodies that are held at once, at least: room for 64 of the largest, or thousands of usual ones.
+const BODIES: usize = 256 * 1024 * 1024;
+
 /// How long a client may leave what is written to it unread.
 const WRITE: Duration = Duration::from_secs(60);
 
@@ -165,6 +171,7 @@ impl Gateway {
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
         Self {
+            bodies: Bodies::new(BODIES.max(config.limits.body.saturating_mul(4))),
             config,
             live,
             issuers,

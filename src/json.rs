@@ -73,7 +73,14 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonFlaw::Syntax`] if the bytes are not UTF-8 or start with a byte-order mark.
     pub fn new(bytes: &'a [u8], depth: u16) -> Result<Self, JsonFlaw> {
-        let text = std::str::from_utf8(bytes).map_err(|_| JsonFlaw::Syntax)?;
+        Self::of_text(std::str::from_utf8(bytes).map_err(|_| JsonFlaw::Syntax)?, depth)
+    }
+
+    /// As [`Self::new`], for what is known to be UTF-8.
+    ///
+    /// # Errors
+    /// [`JsonFlaw::Syntax`] if the text starts with a byte-order mark.
+    pub fn of_text(text: &'a str, depth: u16) -> Result<Self, JsonFlaw> {
         if text.starts_with('\u{feff}') {
             return Err(JsonFlaw::Syntax);
         }

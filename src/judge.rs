@@ -3,12 +3,13 @@
 //! One function decides for calls and for what lists show, so that nothing can be hidden and callable, or shown
 //! and refused. It neither logs nor counts; what it returns carries its reasons.
 
+use crate::caller::Caller;
 use crate::message::lists::ListKind;
 use crate::message::{Ask, Message};
 use crate::policy::{DenyReason, Grants, Kind, OnDeny, Policy, Ruling};
 use crate::refusal::Refusal;
 
-/// Evidence that a message may be forwarded: only [`what`] makes one, and only with one the upstream opens.
+/// Evidence that something may be forwarded: only with one the upstream opens. [`what`] makes it for messages.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permit<'p> {
     rule: Option<&'p str>,
@@ -21,10 +22,10 @@ impl<'p> Permit<'p> {
         self.rule
     }
 
-    /// Permits what carries no message: opening the stream of a session, or ending one (GET and DELETE), which
-    /// a valid token is enough for. What arrives on the stream is filtered.
+    /// Permits a caller what carries no message: opening the stream of a session, or ending one (GET and DELETE),
+    /// which a valid token is enough for. What arrives on the stream is filtered.
     #[must_use]
-    pub const fn stream() -> Self {
+    pub const fn session(_: &Caller) -> Self {
         Self { rule: None }
     }
 }

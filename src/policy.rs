@@ -15,6 +15,7 @@ mod scope;
 mod selftest;
 mod suggest;
 mod table;
+mod uri;
 
 use crate::caller::Scopes;
 pub use flaw::{Flaw, Flaws};
@@ -248,7 +249,8 @@ impl Policy {
         if name.is_empty() || name.len() > kind.longest_name() {
             return None;
         }
-        self.table(kind).rule_for(name, &self.rules)
+        let is_plain = kind != Kind::Resource || uri::is_plain(name);
+        self.table(kind).rule_for(name, is_plain, &self.rules)
     }
 
     const fn table(&self, kind: Kind) -> &RuleTable {
@@ -282,7 +284,8 @@ impl Policy {
 
     /// Notes which scopes the rules ask for.
     fn note_asked_scopes(&mut self) {
-        let views = self.rules();
+        // A rule that hides what it is about hides what it asks for, too.
+        let views = self.rules().filter(|rule| rule.on_deny != OnDeny::Hide);
         let mut asked: Vec<Box<str>> =
             views.flat_map(|rule| rule.any_of.into_iter().flatten().chain(rule.scopes)).map(Box::from).collect();
         asked.sort_unstable();

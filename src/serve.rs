@@ -17,6 +17,7 @@ use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening::Service;
 
+use crate::gateway::door::Door;
 use crate::gateway::record::Report;
 use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
 use crate::gateway::{self, Config, Gateway, Parts, metadata};
@@ -245,7 +246,7 @@ pub fn start(plan: Plan) -> ExitCode {
     let admin = Admin::new(Arc::clone(&live), upstream, metrics, Arc::clone(&signals));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(plan.threads, plan.grace));
     server.bootstrap();
-    let mut public = Service::new("gateway".to_owned(), gateway);
+    let mut public = Service::new("gateway".to_owned(), Door::new(gateway));
     public.threads = Some(plan.threads);
     for (address, tls) in &plan.listen {
         match listener(address, tls.as_ref(), !plan.reserved.is_empty()) {

@@ -123,8 +123,7 @@ impl Passage<'_> {
         };
         let (body, is_cut) = self.filter_whole(&content, exchange.status(), body)?;
         let mut head = self.head(session, exchange, is_cut || self.is_list)?;
-        let is_bodiless = matches!(exchange.status(), StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED);
-        if !is_bodiless {
+        if exchange.status() != StatusCode::NO_CONTENT {
             insert(&mut head, header::CONTENT_LENGTH, &body.len().to_string())?;
         }
         session.write_response_header(head).await.map_err(|_| Gone)?;
@@ -145,6 +144,9 @@ impl Passage<'_> {
             Field::Absent => {}
             Field::Once(coding) if coding.eq_ignore_ascii_case(b"identity") => {}
             Field::Once(_) | Field::Repeated => return Err(Refusal::UpstreamNonsense),
+        }
+        if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
+            return Ok(Content::Empty);
         }
         let content = match intake::field(exchange.headers(), "content-type") {
             Field::Repeated => return Err(Refusal::UpstreamNonsense),
@@ -174,17 +176,17 @@ impl Passage<'_> {
         if body.trim_ascii().is_empty() {
             return Ok((body, false));
         }
-        let looks_like_json =
-            body.trim_ascii_start().starts_with(b"{") || body.trim_ascii_start().starts_with(b"[");
         let is_json = match content {
             Content::Json => true,
-            Content::Empty | Content::Other | Content::Events => looks_like_json,
+            Content::Empty | Content::Other | Content::Events => body.trim_ascii_start().starts_with(b"{"),
         };
-        if !is_json && status.is_success() {
-            return Err(Refusal::UpstreamNonsense);
-        }
         if !is_json {
-            return Ok((body, false));
+            // An error page is no message of MCP and needs to be none, but it must not hide one either.
+            return match (status.is_success(), is_harmless_text(&body)) {
+                (true, _) => Err(Refusal::UpstreamNonsense),
+                (false, true) => Ok((body, false)),
+                (false, false) => Ok((Bytes::new(), true)),
+            };
         }
         let mut tallies = std::mem::take(&mut self.tallies);
         let passed = self.with_filter(|filter| {
@@ -195,8 +197,6 @@ impl Passage<'_> {
             Ok(Passed::AsIs) => Ok((body, false)),
             Ok(Passed::Cut(bytes)) => Ok((bytes.into(), true)),
             Ok(Passed::Nothing) => Ok((Bytes::new(), true)),
-            // An error page is no message of MCP and needs to be none, but it must not hide one either.
-            Err(Opaque) if !status.is_success() && !looks_like_json => Ok((body, false)),
             Err(Opaque) => Err(Refusal::UpstreamNonsense),
         }
     }
@@ -254,6 +254,9 @@ impl Passage<'_> {
         exchange: &mut Exchange,
         shutdown: &ShutdownWatch,
     ) -> Result<Ending, Unpassed> {
+        // A client that sends more while it listens could not be seen to leave: one byte of the next request
+        // would hide the end of the connection. On a stream there is no next request.
+        session.set_pipelining_enabled(false);
         let mut head = self.head(session, exchange, self.is_list)?;
         if session.req_header().version == Version::HTTP_11 && !session.is_http2() {
             insert(&mut head, header::TRANSFER_ENCODING, "chunked")?;
@@ -289,7 +292,8 @@ impl Passage<'_> {
             let chunk = tokio::select! {
                 biased;
                 _ = session.read_body_or_idle(true) => return Ending::ClientLeft,
-                () = &mut expiry => return Ending::TokenExpired,
+                // What was asked for while the token was good is answered.
+                () = &mut expiry, if self.is_standing => return Ending::TokenExpired,
                 _ = shutdown.wait_for(|is_down| *is_down), if self.is_standing => return Ending::Shutdown,
                 chunk = exchange.chunk() => chunk,
             };
@@ -357,6 +361,12 @@ impl Drop for Counted<'_> {
     fn drop(&mut self) {
         self.report.stream_ended(self.ending);
     }
+}
+
+/// Whether a text of the upstream is a sentence, and no data that somebody could take for a message.
+fn is_harmless_text(body: &[u8]) -> bool {
+    const LONGEST: usize = 1024;
+    body.len() <= LONGEST && body.is_ascii() && !body.iter().any(|byte| matches!(byte, b'{' | b'[' | b'<'))
 }
 
 /// A year is for ever here, and does not overflow a clock.

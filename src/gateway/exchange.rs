@@ -10,7 +10,7 @@ use pingora_core::server::ShutdownWatch;
 
 use super::answer::{self, Gone};
 use super::downstream::{Ending, Passage, Unpassed};
-use super::intake::{self, Route};
+use super::intake::{self, Room, Route};
 use super::record::Record;
 use super::who::who;
 use super::{Gateway, headers, metadata, now};
@@ -74,6 +74,10 @@ pub async fn serve(
     let stop = match route(gateway, session, &snapshot, is_full) {
         Ok(Routed::Endpoint) => judged(gateway, session, shutdown, &snapshot, &mut record).await,
         Ok(Routed::Answered(answer)) => {
+            if is_body_uncertain(session) {
+                session.set_keepalive(None);
+            }
+            gateway.report.answered();
             return super::write(*answer, session, true).await;
         }
         Err(refusal) => Err(refusal.into()),
@@ -91,6 +95,11 @@ pub async fn serve(
     };
     gateway.report.finished(&record);
     result
+}
+
+/// Whether a client still sends the body that it was not told to send cannot be known (RFC 9110 §10.1.1).
+fn is_body_uncertain(session: &mut ServerSession) -> bool {
+    intake::expects_continue(session.req_header()) && !session.is_body_done()
 }
 
 enum Routed {
@@ -154,7 +163,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         is_stream: false,
         is_standing: false,
         hints_required: false,
-        remaining: remaining(caller),
+        remaining: remaining(gateway, caller),
         session_id: None,
         tallies: Vec::new(),
     }
@@ -173,11 +182,13 @@ impl Turn<'_> {
     async fn session(&mut self, method: Method, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
         // A body means nothing here, but its bytes must not be taken for the next request.
         let limits = &self.gateway.config.limits;
-        intake::body(self.session, limits.body, limits.body_timeout).await?;
+        let mut room = self.gateway.bodies.room();
+        intake::body(self.session, limits.body, limits.body_timeout, &mut room).await?;
+        drop(room);
         let bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
-        let permit = Permit::stream();
+        let permit = Permit::session(passage.caller);
         self.record.permitted(&permit);
-        self.forward(Forward { permit, method, body: Bytes::new(), bound }, passage).await
+        self.forward(Forward { permit, method, body: Bytes::new(), bound, room: None }, passage).await
     }
 
     /// POST: one message.
@@ -187,7 +198,8 @@ impl Turn<'_> {
             (intake::field(headers, "content-type"), intake::field(headers, "content-encoding"));
         content::accept_content(content_type, coding)?;
         let limits = &self.gateway.config.limits;
-        let body = intake::body(self.session, limits.body, limits.body_timeout).await?;
+        let mut room = self.gateway.bodies.room();
+        let body = intake::body(self.session, limits.body, limits.body_timeout, &mut room).await?;
         let mirror = intake::mirror(&self.session.req_header().headers);
         let message = recognise(&mirror, &body, limits.depth).map_err(|no| {
             self.record.method(no.method.as_deref().unwrap_or_default());
@@ -205,15 +217,19 @@ impl Turn<'_> {
         passage.is_list = matches!(message.ask, Ask::List(_));
         passage.is_standing = matches!(message.ask, Ask::Listen { .. });
         passage.hints_required = message.era == Era::Modern;
-        let forward = Forward { permit, method: Method::POST, body: body.clone(), bound };
-        self.forward(forward, passage).await.map_err(|stop| match stop {
-            Stop::Refused(refused) => no(&message, &refused.refusal.into()),
-            Stop::Gone => Stop::Gone,
+        let told = no(&message, &Refusal::UpstreamDown.into());
+        // From here on the body is the upstream's: a stream may be long, and a body large.
+        let forward = Forward { permit, method: Method::POST, body, bound, room: Some(room) };
+        self.forward(forward, passage).await.map_err(|stop| match (stop, told) {
+            (Stop::Refused(refused), Stop::Refused(told)) => {
+                Stop::Refused(Box::new(No { refusal: refused.refusal, ..*told }))
+            }
+            (stop, _) => stop,
         })
     }
 
     async fn forward(&mut self, forward: Forward<'_>, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
-        let Forward { permit, method, body, bound } = forward;
+        let Forward { permit, method, body, bound, room } = forward;
         let upstream = &self.gateway.upstream;
         let headers = upstream_headers(self.gateway, self.session, bound)?;
         let started = Instant::now();
@@ -227,6 +243,7 @@ impl Turn<'_> {
         };
         self.record.upstream(started.elapsed(), sent.as_ref().map(|exchange| exchange.status().as_u16()));
         let mut exchange = sent?;
+        drop(room);
         passage.session_id = match intake::field(exchange.headers(), "mcp-session-id") {
             Field::Absent => None,
             Field::Once(id) => {
@@ -314,6 +331,8 @@ struct Forward<'p> {
     method: Method,
     body: Bytes,
     bound: Bound,
+    /// The room that the body takes until the upstream has it.
+    room: Option<Room<'p>>,
 }
 
 fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) -> Result<HeaderMap, Refusal> {
@@ -330,8 +349,10 @@ fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) ->
 }
 
 /// How long the caller's token is still good for.
-fn remaining(caller: &Caller) -> Duration {
-    Duration::from_secs(caller.expires.0).saturating_sub(now().1)
+fn remaining(gateway: &Gateway, caller: &Caller) -> Duration {
+    let issuer = gateway.issuers.iter().find(|issuer| issuer.name == caller.issuer);
+    let until = caller.expires.plus(issuer.map_or(0, |issuer| issuer.leeway));
+    Duration::from_secs(until.0).saturating_sub(now().1)
 }
 
 async fn refuse(
@@ -358,8 +379,9 @@ async fn refuse(
         decision: matches!(no.refusal, Refusal::ScopeInsufficient | Refusal::Forbidden).then_some(&decision),
     };
     let answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes);
-    if intake::expects_continue(session.req_header()) && !session.is_body_done() {
-        // Whether the client still sends the body it was not told to send cannot be known.
+    // What comes next on a connection whose framing broke could be anything.
+    let is_broken = matches!(no.refusal, Refusal::BodyCutShort | Refusal::BodyTooSlow | Refusal::HttpMalformed);
+    if is_broken || is_body_uncertain(session) {
         session.set_keepalive(None);
     }
     record.refusal = Some(no.refusal);

@@ -16,41 +16,20 @@ const HOP: &[&str] = &[
     "content-length",
 ];
 
-/// Request headers that never reach the upstream: credentials, what only we may claim, what only we may ask.
+/// Request headers that the upstream gets. Everything else could speak for the caller: proxies have a hundred
+/// names for who calls, and the upstream believes what comes from us.
 const FROM_CLIENT: &[&str] = &[
-    "host",
-    "expect",
-    "accept-encoding",
-    "authorization",
-    "cookie",
-    "dpop",
-    "origin",
-    "forwarded",
-    "via",
-    "x-real-ip",
-    "x-original-url",
-    "x-rewrite-url",
-    "x-original-method",
-    "x-http-method",
-    "x-http-method-override",
-    "x-method-override",
-    "x-user",
-    "x-email",
-    "x-groups",
-    "remote-user",
-    "mcp-session-id",
-    "last-event-id",
+    "accept",
+    "accept-language",
+    "baggage",
+    "cache-control",
+    "content-type",
+    "traceparent",
+    "tracestate",
+    "user-agent",
 ];
-const FROM_CLIENT_PREFIXES: &[&str] = &[
-    "proxy-",
-    "x-forwarded-",
-    "x-auth-",
-    "x-remote-",
-    "x-authenticated-",
-    "x-client-cert",
-    "x-ssl-",
-    "x-toolgate-",
-];
+/// The protocol's own, but for what we set ourselves.
+const PROTOCOL: &str = "mcp-";
 
 /// Answer headers that never reach the client: another server's challenge, cookies and cross-origin rules.
 const FROM_UPSTREAM: &[&str] =
@@ -64,16 +43,11 @@ const OF_THE_BYTES: &[&str] = &["etag", "digest", "content-digest", "repr-digest
 #[must_use]
 pub fn to_upstream(from: &HeaderMap) -> HeaderMap {
     let nominated = nominated(from);
-    let mut to = HeaderMap::with_capacity(from.len());
+    let mut to = HeaderMap::with_capacity(FROM_CLIENT.len());
     for (name, value) in from {
         let text = name.as_str();
-        let is_kept = !HOP.contains(&text)
-            && !FROM_CLIENT.contains(&text)
-            && !FROM_CLIENT_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
-            // CGI-like servers take `_` for `-`: such a name could be any of the above.
-            && !text.contains('_')
-            && !nominated.iter().any(|other| other == text);
-        if is_kept {
+        let is_kept = FROM_CLIENT.contains(&text) || (text.starts_with(PROTOCOL) && text != "mcp-session-id");
+        if is_kept && !nominated.iter().any(|other| other == text) {
             to.append(name.clone(), value.clone());
         }
     }
@@ -98,6 +72,12 @@ pub fn to_client(from: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &Header
 #[must_use]
 pub fn is_of_the_bytes(name: &HeaderName) -> bool {
     OF_THE_BYTES.contains(&name.as_str())
+}
+
+/// Whether `Connection` declares a header to be of this hop that `is_meant` knows.
+#[must_use]
+pub fn nominates(headers: &HeaderMap, is_meant: impl Fn(&str) -> bool) -> bool {
+    nominated(headers).iter().any(|name| is_meant(name))
 }
 
 /// The names that `Connection` declares to be of this hop.
@@ -142,6 +122,17 @@ mod tests {
             "Host",
             "X-Toolgate-Subject",
             "X_Forwarded_User",
+            "X-User-Id",
+            "X-Api-Key",
+            "X-WebAuth-User",
+            "Cf-Access-Jwt-Assertion",
+            "X-Amzn-Oidc-Identity",
+            "X-Ms-Client-Principal",
+            "Tailscale-User-Login",
+            "X-Goog-IAP-JWT-Assertion",
+            "X-Consumer-Username",
+            "True-Client-Ip",
+            "X-Original-Host",
             "Mcp-Session-Id",
             "Last-Event-ID",
             "Origin",
@@ -170,7 +161,6 @@ mod tests {
             ("mcp-param-region", "eu"),
             ("traceparent", "00-1-2-01"),
             ("user-agent", "u"),
-            ("x-acme", "1"),
         ];
         let out = to_upstream(&headers(&lines));
         for (name, value) in lines {
@@ -180,9 +170,9 @@ mod tests {
 
     #[test]
     fn what_connection_names_is_of_this_hop() {
-        let out = to_upstream(&headers(&[("connection", "close, X-Acme"), ("x-acme", "1"), ("x-other", "2")]));
-        assert!(out.get("x-acme").is_none());
-        assert!(out.get("x-other").is_some());
+        let out = to_upstream(&headers(&[("connection", "close, Baggage"), ("baggage", "1"), ("accept", "2")]));
+        assert!(out.get("baggage").is_none());
+        assert!(out.get("accept").is_some());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! A request on its way in: its head, and its whole body within the limits.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -8,8 +9,8 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use tokio::time::timeout;
 
-use super::Config;
 use super::metadata::is_metadata_path;
+use super::{Config, headers};
 use crate::message::agreement::{Field, Mirror};
 use crate::refusal::Refusal;
 use crate::settings::HostRule;
@@ -44,6 +45,10 @@ pub fn route(config: &Config, head: &RequestHeader) -> Result<Route, Refusal> {
 /// [`Refusal::HttpMalformed`].
 pub fn refuse_ambiguous_framing(session: &ServerSession) -> Result<(), Refusal> {
     let head = session.req_header();
+    if headers::nominates(&head.headers, |name| name.starts_with("mcp-") || name == "content-type") {
+        // What was judged would not be what is forwarded.
+        return Err(Refusal::HttpMalformed);
+    }
     // HTTP/2 has one way to frame a body.
     let Some(raw) = session.as_http1().map(|session| session.get_headers_raw_bytes()) else { return Ok(()) };
     let line = raw.split(|byte| *byte == b'\n').next().unwrap_or_default();
@@ -56,6 +61,11 @@ pub fn refuse_ambiguous_framing(session: &ServerSession) -> Result<(), Refusal> 
         // Any other coding would make what is judged something else than what was meant (RFC 9112 §6.1).
         Field::Once(coding) if coding.eq_ignore_ascii_case(b"chunked") => {}
         Field::Once(_) | Field::Repeated => return Err(Refusal::HttpMalformed),
+    }
+    // One coding, named once: whoever reads more of them reads another body (RFC 9112 §6.1).
+    match field(&head.headers, "transfer-encoding") {
+        Field::Once(coding) if coding.eq_ignore_ascii_case(b"chunked") => {}
+        Field::Once(_) | Field::Repeated | Field::Absent => return Err(Refusal::HttpMalformed),
     }
     // Pingora has dropped a Content-Length beside it already (RFC 9112 §6.3); the raw head still tells.
     let has_both = memchr::memmem::find(&raw.to_ascii_lowercase(), b"\ncontent-length").is_some();
@@ -121,11 +131,58 @@ pub fn refuse_other_methods(method: &Method) -> Result<(), Refusal> {
     }
 }
 
+/// What all bodies that are held at once may take together.
+#[derive(Debug)]
+pub struct Bodies {
+    held: AtomicUsize,
+    most: usize,
+}
+
+impl Bodies {
+    /// Room for so many bytes.
+    #[must_use]
+    pub const fn new(most: usize) -> Self {
+        Self { held: AtomicUsize::new(0), most }
+    }
+
+    /// Room for one body, none of it taken yet.
+    #[must_use]
+    pub const fn room(&self) -> Room<'_> {
+        Room { bodies: self, taken: 0 }
+    }
+}
+
+/// The room of one body, given back when it is dropped.
+pub struct Room<'a> {
+    bodies: &'a Bodies,
+    taken: usize,
+}
+
+impl Room<'_> {
+    fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        let before = self.bodies.held.fetch_add(bytes, Ordering::Relaxed);
+        self.taken = self.taken.saturating_add(bytes);
+        if before.saturating_add(bytes) > self.bodies.most { Err(Refusal::Overloaded) } else { Ok(()) }
+    }
+}
+
+impl Drop for Room<'_> {
+    fn drop(&mut self) {
+        self.bodies.held.fetch_sub(self.taken, Ordering::Relaxed);
+    }
+}
+
 /// Reads the whole body.
 ///
 /// # Errors
-/// [`Refusal::BodyTooLarge`], announced or not; [`Refusal::BodyTooSlow`]; [`Refusal::BodyCutShort`].
-pub async fn body(session: &mut ServerSession, limit: usize, time: Duration) -> Result<Bytes, Refusal> {
+/// [`Refusal::BodyTooLarge`], announced or not; [`Refusal::BodyTooSlow`]; [`Refusal::BodyCutShort`];
+/// [`Refusal::Overloaded`] when there is no room for more bodies.
+pub async fn body(
+    session: &mut ServerSession,
+    limit: usize,
+    time: Duration,
+    room: &mut Room<'_>,
+) -> Result<Bytes, Refusal> {
     let announced = content_length(&session.req_header().headers);
     if announced.is_some_and(|length| length > limit) {
         return Err(Refusal::BodyTooLarge);
@@ -134,17 +191,23 @@ pub async fn body(session: &mut ServerSession, limit: usize, time: Duration) -> 
         // RFC 9110 §10.1.1: whoever waits for it gets it once the head is judged.
         session.write_continue_response().await.map_err(|_| Refusal::BodyCutShort)?;
     }
-    let read = collect(session, limit, announced.unwrap_or(0));
+    let read = collect(session, limit, announced.unwrap_or(0), room);
     timeout(time, read).await.map_err(|_elapsed| Refusal::BodyTooSlow)?
 }
 
-async fn collect(session: &mut ServerSession, limit: usize, announced: usize) -> Result<Bytes, Refusal> {
+async fn collect(
+    session: &mut ServerSession,
+    limit: usize,
+    announced: usize,
+    room: &mut Room<'_>,
+) -> Result<Bytes, Refusal> {
     let next =
         async |session: &mut ServerSession| session.read_request_body().await.map_err(|_| Refusal::BodyCutShort);
     let Some(first) = next(session).await? else { return Ok(Bytes::new()) };
     if first.len() > limit {
         return Err(Refusal::BodyTooLarge);
     }
+    room.take(first.len())?;
     let mut all: Option<BytesMut> = None;
     while let Some(chunk) = next(session).await? {
         let held = all.get_or_insert_with(|| {
@@ -156,6 +219,7 @@ async fn collect(session: &mut ServerSession, limit: usize, announced: usize) ->
         if held.len().saturating_add(chunk.len()) > limit {
             return Err(Refusal::BodyTooLarge);
         }
+        room.take(chunk.len())?;
         held.extend_from_slice(&chunk);
     }
     Ok(all.map_or(first, BytesMut::freeze))

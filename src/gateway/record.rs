@@ -40,6 +40,11 @@ impl Report {
         self.metrics.request(MethodLabel::none(), Some(Refusal::HttpMalformed), Duration::ZERO, None);
     }
 
+    /// Counts a request that anybody may make: for the metadata, or a preflight.
+    pub fn answered(&self) {
+        self.metrics.request(MethodLabel::none(), None, Duration::ZERO, None);
+    }
+
     /// Counts the token of a request.
     pub fn verified(&self, issuer: Option<&str>, refused: Option<Refusal>) {
         self.metrics.verification(issuer, refused);

@@ -6,15 +6,20 @@
 
 /// Whether `key` is none of `known` but could be taken for one.
 pub(super) fn is_disguised(key: &str, known: &[&str]) -> bool {
-    // Longer than any known name even after dropping what is invisible: the usual foreign key ends here.
-    if key.len() > 256 {
-        return skeleton(key).take(64).count() < 64 && known.iter().any(|name| looks_like(key, name));
+    if key.is_ascii() {
+        // The usual foreign key: told from every known one by its length.
+        let visible = || key.bytes().filter(u8::is_ascii_graphic);
+        let length = visible().count();
+        let looks_like = |name: &str| visible().map(|byte| byte.to_ascii_lowercase()).eq(lower(name));
+        return known.iter().any(|name| name.len() == length && key != *name && looks_like(name));
     }
-    known.iter().any(|name| key != *name && looks_like(key, name))
+    // No known name is as long as this.
+    let seen: Vec<char> = skeleton(key).take(64).collect();
+    known.iter().any(|name| seen.iter().copied().eq(skeleton(name)))
 }
 
-fn looks_like(key: &str, name: &str) -> bool {
-    skeleton(key).eq(skeleton(name))
+fn lower(name: &str) -> impl Iterator<Item = u8> {
+    name.bytes().map(|byte| byte.to_ascii_lowercase())
 }
 
 /// The characters of `text` as a careless reader sees them: folded in case and width, without what is invisible.

@@ -104,6 +104,9 @@ impl From<JsonFlaw> for Opaque {
     }
 }
 
+/// The members of a message that matter on the way out.
+const MEMBERS: &[&str] = &["result", "method", "params"];
+
 /// Answers are nested as deep as the upstream likes; this bounds our own stack.
 const DEPTH: u16 = 512;
 
@@ -135,6 +138,8 @@ impl Filter<'_> {
                     is_update = value.string()?.decode()? == "notifications/resources/updated";
                 }
                 ("params", Kind::Object) => updated = string_member(value, "uri")?,
+                // For some reader it is one of those that are understood here.
+                (other, _) if is_disguised(other, MEMBERS) => return Err(Opaque),
                 _ => {
                     value.skip()?;
                 }
@@ -154,15 +159,16 @@ impl Filter<'_> {
     /// [`Opaque`] if one of them cannot be understood.
     pub fn messages(&self, documents: &[u8], tallies: &mut Vec<Tally>) -> Result<Passed, Opaque> {
         let mut out = Vec::new();
-        let mut rest = documents;
+        // Once for all of them: each document is looked at as often as there are documents otherwise.
+        let mut rest = std::str::from_utf8(documents).map_err(|_| Opaque)?;
         let mut is_cut = false;
         while !rest.trim_ascii().is_empty() {
-            let mut reader = Reader::new(rest, DEPTH)?;
+            let mut reader = Reader::of_text(rest, DEPTH)?;
             reader.skip()?;
             reader.skip_space();
             let (document, behind) = rest.split_at_checked(reader.position()).ok_or(Opaque)?;
-            match self.message(document, tallies)? {
-                Passed::AsIs => out.extend_from_slice(document),
+            match self.message(document.as_bytes(), tallies)? {
+                Passed::AsIs => out.extend_from_slice(document.as_bytes()),
                 Passed::Cut(bytes) => {
                     is_cut = true;
                     out.extend_from_slice(&bytes);
@@ -203,10 +209,11 @@ impl Filter<'_> {
                 _ => match ListKind::of(key) {
                     Some(list) if kind == Kind::Array => {
                         lists = lists.saturating_add(1);
-                        tallies.push(self.list(list, value, edits)?);
+                        let tally = self.list(list, value, edits)?;
+                        add(tallies, tally);
                     }
                     // A list that is none: some reader may see more in it than we do.
-                    Some(_) if ListKind::KEYS.contains(&key) && kind == Kind::Object => return Err(Opaque),
+                    Some(_) if kind == Kind::Object => return Err(Opaque),
                     Some(_) | None => {
                         value.skip()?;
                     }
@@ -275,6 +282,18 @@ impl Filter<'_> {
             (ListKind::Tasks, None) => true,
             (_, name) => name.is_some_and(|name| (self.sees)(kind, &name)),
         })
+    }
+}
+
+/// One tally for each kind, however many lists a stream carries.
+fn add(tallies: &mut Vec<Tally>, more: Tally) {
+    match tallies.iter_mut().find(|tally| tally.kind == more.kind) {
+        Some(tally) => {
+            tally.shown = tally.shown.saturating_add(more.shown);
+            tally.hidden = tally.hidden.saturating_add(more.hidden);
+            tally.bytes_removed = tally.bytes_removed.saturating_add(more.bytes_removed);
+        }
+        None => tallies.push(more),
     }
 }
 

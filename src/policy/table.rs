@@ -41,7 +41,9 @@ impl RuleTable {
     }
 
     /// The rule that decides about `name`: a rule that refuses before all others, then the most specific.
-    pub(super) fn rule_for<'r>(&self, name: &str, rules: &'r [Rule]) -> Option<&'r Rule> {
+    ///
+    /// A name that is not plain could be another name for the server: only a rule of just this name allows it.
+    pub(super) fn rule_for<'r>(&self, name: &str, is_plain: bool, rules: &'r [Rule]) -> Option<&'r Rule> {
         let first =
             |list: &[(Pattern, RuleId)]| list.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, id)| *id);
         let exact = self.exact.get(name).and_then(|id| rules.get(*id));
@@ -51,7 +53,7 @@ impl RuleTable {
         if let Some(id) = first(&self.denied) {
             return rules.get(id);
         }
-        exact.or_else(|| first(&self.allowed).and_then(|id| rules.get(id)))
+        exact.or_else(|| first(&self.allowed).filter(|_| is_plain).and_then(|id| rules.get(id)))
     }
 }
 

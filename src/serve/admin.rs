@@ -1,6 +1,7 @@
 //! The operator's listener: metrics and health, and nothing that a caller of the gateway can reach.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
@@ -8,6 +9,7 @@ use http::header::{self, HeaderName};
 use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
+use tokio::time::timeout;
 
 use super::signals::Signals;
 use crate::gateway::answer::Answer;
@@ -96,7 +98,7 @@ impl HttpServerApp for Admin {
         mut session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !session.read_request().await.ok()? {
+        if !timeout(Duration::from_secs(KEEPALIVE), session.read_request()).await.ok()?.ok()? {
             return None;
         }
         let is_kept = session.get_keepalive().is_some() && !*shutdown.borrow();

@@ -95,6 +95,8 @@ fn refuses_what_it_cannot_understand() {
         r#"{"result":{"tools":[{"name":"pub","name":"sec"}]}}"#,
         "{} {}",
         "\u{feff}{}",
+        r#"{"Result":{"tools":[{"name":"sec"}]}}"#,
+        r#"{"result":{"Tools":{"0":{"name":"sec"}}}}"#,
         r#"{"result":{"tools":{"0":{"name":"sec"}}}}"#,
     ] {
         assert_eq!(pass(LEGACY, document).map(drop), Err(Opaque), "{document}");
