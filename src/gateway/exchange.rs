@@ -386,10 +386,6 @@ async fn refuse(
     }
     record.refusal = Some(no.refusal);
     record.status = answer.status;
-    if no.refusal == Refusal::HttpMalformed {
-        // Where the next request begins is anybody's guess.
-        session.set_keepalive(None);
-    }
     let is_origin_allowed = !matches!(no.refusal, Refusal::OriginNotAllowed | Refusal::HostNotAllowed);
     super::write(answer, session, is_origin_allowed).await
 }

@@ -62,11 +62,6 @@ pub fn refuse_ambiguous_framing(session: &ServerSession) -> Result<(), Refusal> 
         Field::Once(coding) if coding.eq_ignore_ascii_case(b"chunked") => {}
         Field::Once(_) | Field::Repeated => return Err(Refusal::HttpMalformed),
     }
-    // One coding, named once: whoever reads more of them reads another body (RFC 9112 §6.1).
-    match field(&head.headers, "transfer-encoding") {
-        Field::Once(coding) if coding.eq_ignore_ascii_case(b"chunked") => {}
-        Field::Once(_) | Field::Repeated | Field::Absent => return Err(Refusal::HttpMalformed),
-    }
     // Pingora has dropped a Content-Length beside it already (RFC 9112 §6.3); the raw head still tells.
     let has_both = memchr::memmem::find(&raw.to_ascii_lowercase(), b"\ncontent-length").is_some();
     if has_both { Err(Refusal::HttpMalformed) } else { Ok(()) }
