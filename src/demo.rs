@@ -14,6 +14,7 @@ use crate::gateway::upstream::{Target, UpstreamSettings};
 use crate::gateway::{Config, Limits, metadata, now};
 use crate::live::{self, Live, Reload};
 use crate::serve::{self, EXIT_CONFIG, Plan, random_key, say};
+use crate::remote::{KeyRing, Verifier};
 use crate::session::Sealer;
 use crate::settings::args::DemoArgs;
 use crate::settings::{AuditTarget, HostRule, ListenAddress};
@@ -64,7 +65,8 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
         admin,
         reserved,
         config: config(listen),
-        issuers: Issuers::new(vec![issuer]).map_err(|error| error.to_string())?,
+        metrics: serve::metrics(std::iter::once(&*issuer.name))?,
+        verifier: verifier(issuer)?,
         sealer: Sealer::new(&random_key()?),
         upstream: UpstreamSettings {
             target: Target::Tcp(format!("127.0.0.1:{port}")),
@@ -81,6 +83,11 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
         shutdown_delay: Duration::ZERO,
     };
     Ok((plan, secret))
+}
+
+fn verifier(issuer: Issuer) -> Result<Verifier, String> {
+    let issuers = Issuers::new(vec![issuer]).map_err(|error| error.to_string())?;
+    Verifier::new(KeyRing::fixed(issuers), &[])
 }
 
 fn config(listen: SocketAddr) -> Config {

@@ -28,13 +28,15 @@ use tokio::time::timeout;
 use crate::caller::UnixTime;
 use crate::live::Live;
 use crate::refusal::Refusal;
+use crate::remote::Verifier;
 use crate::session::Sealer;
 use crate::settings::HostRule;
-use crate::token::{DpopTerms, Issuers};
+use crate::token::DpopTerms;
 use answer::{Answer, Gone};
 use intake::Bodies;
 use record::Report;
 use upstream::Upstream;
+use verified::VerifiedCache;
 use who::Proofs;
 
 /// What bounds a request and its answer.
@@ -108,7 +110,8 @@ pub struct Config {
 pub struct Gateway {
     config: Config,
     live: Arc<Live>,
-    issuers: Issuers,
+    verifier: Verifier,
+    verified: VerifiedCache,
     dpop: DpopTerms,
     proofs: Proofs,
     bodies: Bodies,
@@ -126,7 +129,7 @@ pub struct Parts {
     /// The policy in force.
     pub live: Arc<Live>,
     /// Whose tokens it takes.
-    pub issuers: Issuers,
+    pub verifier: Verifier,
     /// What binds sessions to their owners.
     pub sealer: Sealer,
     /// Where it forwards to.
@@ -153,6 +156,9 @@ impl Drop for UnderWay<'_> {
     }
 }
 
+/// Verified tokens that are remembered.
+const VERIFIED: usize = 10_000;
+
 /// Bytes of request bodies that are held at once, at least: room for 64 of the largest, or thousands of usual ones.
 const BODIES: usize = 256 * 1024 * 1024;
 
@@ -166,7 +172,7 @@ impl Gateway {
     /// A gateway of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, live, issuers, sealer, upstream, report, under_way } = parts;
+        let Parts { config, live, verifier, sealer, upstream, report, under_way } = parts;
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
@@ -174,7 +180,8 @@ impl Gateway {
             bodies: Bodies::new(BODIES.max(config.limits.body.saturating_mul(4))),
             config,
             live,
-            issuers,
+            verifier,
+            verified: VerifiedCache::new(VERIFIED),
             dpop: DpopTerms::default(),
             proofs: Proofs::default(),
             sealer,

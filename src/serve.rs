@@ -22,11 +22,11 @@ use crate::gateway::record::Report;
 use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
 use crate::gateway::{self, Config, Gateway, Parts, metadata};
 use crate::live::{self, Live, Reload};
+use crate::remote::{KeyRing, Verifier};
 use crate::report::audit::Audit;
 use crate::report::metrics::Metrics;
 use crate::session::Sealer;
 use crate::settings::{self, ListenAddress, PublicUrl, Settings, Tls};
-use crate::token::Issuers;
 use admin::Admin;
 use signals::Signals;
 
@@ -44,7 +44,9 @@ pub struct Plan {
     /// How requests are judged.
     pub config: Config,
     /// Whose tokens are taken.
-    pub issuers: Issuers,
+    pub verifier: Verifier,
+    /// Where all is counted.
+    pub metrics: Arc<Metrics>,
     /// What binds sessions to their owners.
     pub sealer: Sealer,
     /// Where requests go.
@@ -130,21 +132,16 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
         ListenAddress::Unix(_) => None,
     });
     let public_url = settings.public_url_at(port.unwrap_or(80));
-    let mut issuers = Vec::new();
-    for one in &settings.issuers {
-        let mut issuer = one.issuer(&public_url);
-        if let Some(source) = one.keys().filter(|source| source.path().is_some()) {
-            let keys = source.load().map_err(|trouble| format!("issuer `{}`: {trouble}", one.name()))?;
-            issuer.keys = Some(Arc::new(keys));
-        }
-        issuers.push(issuer);
-    }
+    let metrics = metrics(settings.issuers.iter().map(|issuer| issuer.name()))?;
+    let ring = KeyRing::start(&settings.issuers, &public_url, &metrics)?;
+    let verifier = Verifier::new(ring, &settings.issuers)?;
     Ok(Plan {
         listen,
         admin,
         reserved,
         config: config(settings, &public_url),
-        issuers: Issuers::new(issuers).map_err(|error| error.to_string())?,
+        verifier,
+        metrics,
         sealer: match &settings.session_key {
             Some(key) => Sealer::new(key.expose()),
             None => Sealer::new(&random_key()?),
@@ -222,7 +219,7 @@ pub fn claim(address: SocketAddr, reserved: &mut Vec<tokio::net::TcpSocket>) -> 
 
 /// Starts everything, and returns when it has ended.
 pub fn start(plan: Plan) -> ExitCode {
-    let (metrics, audit, report) = match reporting(&plan) {
+    let (audit, report) = match reporting(&plan) {
         Ok(parts) => parts,
         Err(trouble) => {
             say(&trouble);
@@ -233,17 +230,18 @@ pub fn start(plan: Plan) -> ExitCode {
     report.policy_in_force(live.snapshot().generation);
     let under_way = Arc::new(AtomicUsize::new(0));
     let upstream = Arc::new(Upstream::new(plan.upstream));
+    let keys = Arc::clone(plan.verifier.ring());
     let gateway = Gateway::new(Parts {
         config: plan.config,
         live: Arc::clone(&live),
-        issuers: plan.issuers,
+        verifier: plan.verifier,
         sealer: plan.sealer,
         upstream: Arc::clone(&upstream),
         report: Arc::clone(&report),
         under_way: Arc::clone(&under_way),
     });
     let signals = Arc::new(Signals::new(plan.shutdown_delay, under_way, audit));
-    let admin = Admin::new(Arc::clone(&live), upstream, metrics, Arc::clone(&signals));
+    let admin = Admin::new(Arc::clone(&live), keys, upstream, plan.metrics, Arc::clone(&signals));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(plan.threads, plan.grace));
     server.bootstrap();
     let mut public = Service::new("gateway".to_owned(), Door::new(gateway));
@@ -271,14 +269,21 @@ pub fn start(plan: Plan) -> ExitCode {
     ExitCode::SUCCESS
 }
 
-fn reporting(plan: &Plan) -> Result<(Arc<Metrics>, Audit, Arc<Report>), String> {
-    let names: Vec<&str> = plan.issuers.iter().map(|issuer| &*issuer.name).collect();
-    let metrics = Arc::new(Metrics::new(names).map_err(|error| format!("metrics: {error}"))?);
-    let audit = Audit::start(&plan.audit, metrics.audit_dropped()).map_err(|error| format!("audit: {error}"))?;
+/// All numbers at zero, with a row for each of these issuers.
+///
+/// # Errors
+/// What the operator should read.
+pub fn metrics<'a>(issuers: impl Iterator<Item = &'a str>) -> Result<Arc<Metrics>, String> {
+    Metrics::new(issuers).map(Arc::new).map_err(|error| format!("metrics: {error}"))
+}
+
+fn reporting(plan: &Plan) -> Result<(Audit, Arc<Report>), String> {
+    let dropped = plan.metrics.audit_dropped();
+    let audit = Audit::start(&plan.audit, dropped).map_err(|error| format!("audit: {error}"))?;
     let [a, b, c, d, e, f, g, h, ..] = random_key()?;
     let seed = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    let report = Arc::new(Report::new(Arc::clone(&metrics), audit.clone(), seed));
-    Ok((metrics, audit, report))
+    let report = Arc::new(Report::new(Arc::clone(&plan.metrics), audit.clone(), seed));
+    Ok((audit, report))
 }
 
 fn server_conf(threads: usize, grace: Duration) -> ServerConf {

@@ -12,7 +12,7 @@ use super::answer::{self, Gone};
 use super::downstream::{Ending, Passage, Unpassed};
 use super::intake::{self, Room, Route};
 use super::record::Record;
-use super::who::who;
+use super::who::{leeway, who};
 use super::{Gateway, headers, metadata, now};
 use crate::caller::Caller;
 use crate::judge::{self, Permit, Refused};
@@ -137,8 +137,8 @@ async fn judged(
     snapshot: &Arc<Snapshot>,
     record: &mut Record,
 ) -> Result<Ending, Stop> {
-    let caller = who(gateway, session)?;
-    record.caller = Some(caller.clone());
+    let caller = who(gateway, session).await?;
+    record.caller = Some(Arc::clone(&caller));
     let method = session.req_header().method.clone();
     intake::refuse_other_methods(&method)?;
     let mut passage = passage(gateway, snapshot, &caller);
@@ -350,8 +350,7 @@ fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) ->
 
 /// How long the caller's token is still good for.
 fn remaining(gateway: &Gateway, caller: &Caller) -> Duration {
-    let issuer = gateway.issuers.iter().find(|issuer| issuer.name == caller.issuer);
-    let until = caller.expires.plus(issuer.map_or(0, |issuer| issuer.leeway));
+    let until = caller.expires.plus(leeway(&gateway.verifier.ring().issuers(), caller));
     Duration::from_secs(until.0).saturating_sub(now().1)
 }
 

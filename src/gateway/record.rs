@@ -122,7 +122,7 @@ pub struct Record {
     /// The number of the policy that was asked.
     pub generation: u64,
     /// The caller, once its token is verified.
-    pub caller: Option<Caller>,
+    pub caller: Option<Arc<Caller>>,
     /// How the upstream's answer ended, if it was passed on.
     pub ending: Option<Ending>,
     /// Whether the answer was a stream.

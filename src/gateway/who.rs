@@ -1,7 +1,7 @@
 //! Who calls: the token of a request, verified, and in the hands it is bound to.
 
 use std::collections::HashMap;
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use http::{HeaderValue, header};
 use pingora_core::protocols::http::ServerSession;
@@ -9,13 +9,14 @@ use pingora_core::protocols::http::ServerSession;
 use super::{Gateway, intake, now};
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
-use crate::token::{self, Bearer, Presented, ProofId};
+use crate::remote::Route;
+use crate::token::{self, Bearer, Issuers, Presented, ProofId, Verified};
 
 /// The caller of this request (RFC 6750 §2.1: by the header, and nothing but the header).
 ///
 /// # Errors
 /// Why it is nobody.
-pub fn who(gateway: &Gateway, session: &ServerSession) -> Result<Caller, Refusal> {
+pub async fn who(gateway: &Gateway, session: &ServerSession) -> Result<Arc<Caller>, Refusal> {
     let head = session.req_header();
     let lines = head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     let (scheme, bearer) = token::presented(lines, head.uri.query())?;
@@ -27,19 +28,52 @@ pub fn who(gateway: &Gateway, session: &ServerSession) -> Result<Caller, Refusal
         method: head.method.as_str(),
         url: &gateway.config.resource,
     };
-    let caller = verified(gateway, &bearer, &presented);
-    let issuer = token::claimed_issuer(&bearer, &gateway.issuers).map(|issuer| &*issuer.name);
-    gateway.report.verified(issuer, caller.as_ref().err().copied());
+    let caller = verified(gateway, &bearer, &presented).await;
+    let issuers = gateway.verifier.ring().issuers();
+    let issuer = token::claimed_issuer(&bearer, &issuers).map(|issuer| &*issuer.name);
+    let named = caller.as_ref().map_or(issuer, |caller| Some(&*caller.issuer));
+    gateway.report.verified(named, caller.as_ref().err().copied());
     caller
 }
 
-fn verified(gateway: &Gateway, bearer: &Bearer<'_>, presented: &Presented<'_>) -> Result<Caller, Refusal> {
+async fn verified(
+    gateway: &Gateway,
+    bearer: &Bearer<'_>,
+    presented: &Presented<'_>,
+) -> Result<Arc<Caller>, Refusal> {
     let now = now().0;
-    let caller = token::verify(bearer, &gateway.issuers, now)?;
+    // Read before the keys are: what is remembered under it was verified by keys at least as new.
+    let epoch = gateway.verifier.ring().epoch();
+    let caller = match gateway.verified.get(bearer, epoch, now) {
+        Some(caller) => caller,
+        None => verify(gateway, bearer, epoch, now).await?,
+    };
     if let Some(proof) = token::check_binding(&caller, presented, now, &gateway.dpop)? {
         gateway.proofs.use_once(&proof, now)?;
     }
     Ok(caller)
+}
+
+async fn verify(
+    gateway: &Gateway,
+    bearer: &Bearer<'_>,
+    epoch: u64,
+    now: UnixTime,
+) -> Result<Arc<Caller>, Refusal> {
+    let caller = Arc::new(gateway.verifier.verify(bearer, now).await?);
+    let issuers = gateway.verifier.ring().issuers();
+    // What was asked for is remembered by whoever asked, for as long as the operator says.
+    if let Route::Keys = gateway.verifier.route(bearer, &issuers) {
+        let leeway = leeway(&issuers, &caller);
+        gateway.verified.put(bearer, Verified::by_signature(Arc::clone(&caller), leeway, epoch));
+    }
+    Ok(caller)
+}
+
+/// By how many seconds the clock of the caller's issuer may differ.
+#[must_use]
+pub fn leeway(issuers: &Issuers, caller: &Caller) -> u64 {
+    issuers.iter().find(|issuer| issuer.name == caller.issuer).map_or(0, |issuer| issuer.leeway)
 }
 
 /// The SHA-256 of the certificate that the client showed to our own TLS, if it did.

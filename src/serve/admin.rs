@@ -16,11 +16,13 @@ use crate::gateway::answer::Answer;
 use crate::gateway::upstream::Upstream;
 use crate::json::quoted;
 use crate::live::Live;
+use crate::remote::KeyRing;
 use crate::report::metrics::Metrics;
 
 /// The application behind the admin listener.
 pub struct Admin {
     live: Arc<Live>,
+    keys: Arc<KeyRing>,
     upstream: Arc<Upstream>,
     metrics: Arc<Metrics>,
     signals: Arc<Signals>,
@@ -31,11 +33,12 @@ impl Admin {
     #[must_use]
     pub const fn new(
         live: Arc<Live>,
+        keys: Arc<KeyRing>,
         upstream: Arc<Upstream>,
         metrics: Arc<Metrics>,
         signals: Arc<Signals>,
     ) -> Self {
-        Self { live, upstream, metrics, signals }
+        Self { live, keys, upstream, metrics, signals }
     }
 
     async fn answer(&self, method: &Method, path: &str) -> Answer {
@@ -64,7 +67,8 @@ impl Admin {
         let upstream = self.upstream.probe().await;
         let is_draining = self.signals.is_draining();
         let has_policy = snapshot.generation > 0;
-        let is_ready = has_policy && upstream.is_ok() && !is_draining;
+        let keys = self.keys.is_ready();
+        let is_ready = has_policy && keys.is_ok() && upstream.is_ok() && !is_draining;
         let upstream = upstream.map_or_else(|refusal| refusal.sentence(), |()| "ok");
         let policy = match self.live.trouble() {
             // What is in force is good; the operator should still see that the newest file is not.
@@ -73,8 +77,9 @@ impl Admin {
             None => "none is in force".to_owned(),
         };
         let body = format!(
-            "{{\"ready\":{is_ready},\"policy\":{},\"upstream\":{},\"draining\":{is_draining}}}\n",
+            "{{\"ready\":{is_ready},\"policy\":{},\"keys\":{},\"upstream\":{},\"draining\":{is_draining}}}\n",
             quoted(&policy),
+            quoted(keys.as_ref().map_or_else(String::as_str, |()| "ok")),
             quoted(upstream)
         );
         Answer::json(if is_ready { 200 } else { 503 }, body)
