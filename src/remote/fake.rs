@@ -2,7 +2,7 @@
 
 use std::io::{BufRead as _, BufReader, Read as _, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::time::Duration;
 
 /// What was asked.
@@ -33,8 +33,26 @@ pub(super) enum Reply {
     Endless(&'static [u8]),
     /// These bytes one by one, for ever.
     Drip(&'static [u8]),
-    /// What this gives, when it is let go.
-    Held(Arc<Mutex<()>>, String),
+    /// 200 and this text, when the gate is open.
+    Held(Arc<Gate>, String),
+}
+
+/// What holds answers back until it is opened.
+#[derive(Default)]
+pub(super) struct Gate {
+    is_open: Mutex<bool>,
+    opened: Condvar,
+}
+
+impl Gate {
+    pub(super) fn open(&self) {
+        *self.is_open.lock().unwrap() = true;
+        self.opened.notify_all();
+    }
+
+    fn pass(&self) {
+        drop(self.opened.wait_while(self.is_open.lock().unwrap(), |is_open| !*is_open).unwrap());
+    }
 }
 
 /// A fake provider on loopback, gone when it is dropped.
@@ -121,7 +139,7 @@ fn write(stream: &mut impl Write, reply: Reply) -> Option<()> {
             format!("HTTP/1.1 302 Found\r\nLocation: {place}\r\nContent-Length: 0\r\n\r\n").into_bytes()
         }
         Reply::Held(gate, content) => {
-            drop(gate.lock().unwrap());
+            gate.pass();
             text("", &content).into_bytes()
         }
         Reply::Raw(bytes) => {

@@ -63,7 +63,7 @@ impl KeyRing {
             let current = Arc::clone(&current);
             runtime.spawn(async move {
                 let name = issuer.clone();
-                file.follow(issuer, |keys| current.replace(&name, Some(Arc::new(keys)))).await;
+                file.follow(issuer, |keys| current.replace(&name, Some(&Arc::new(keys)))).await;
             });
         }
         for one in &fetched {
@@ -130,16 +130,16 @@ impl Current {
     fn apply(&self, issuer: &str, change: Change) {
         match change {
             Change::None => {}
-            Change::Keys(keys) => self.replace(issuer, Some(keys)),
+            Change::Keys(keys) => self.replace(issuer, Some(&keys)),
             Change::Gone => self.replace(issuer, None),
         }
     }
 
-    fn replace(&self, issuer: &str, keys: Option<Arc<KeySet>>) {
+    fn replace(&self, issuer: &str, keys: Option<&Arc<KeySet>>) {
         let _guard = self.replacing.lock().unwrap_or_else(PoisonError::into_inner);
         let before = self.issuers.load_full();
         let renewed = before.iter().map(|one| match *one.name == *issuer {
-            true => Issuer { keys: keys.clone(), ..one.clone() },
+            true => Issuer { keys: keys.cloned(), ..one.clone() },
             false => one.clone(),
         });
         // The names are those of before, so it is still clear whose a token is.

@@ -8,7 +8,7 @@ use std::time::Duration;
 use clap::Parser as _;
 use serde_json::{Map, Value, json};
 
-use super::fake::{Fake, Reply, Seen};
+use super::fake::{Fake, Gate, Reply, Seen};
 use super::*;
 use crate::gateway::now;
 use crate::report::metrics::Metrics;
@@ -43,7 +43,7 @@ fn jwks(keys: &[&SigningKey]) -> String {
 /// Claims of alice from this issuer, changed or extended by `more`.
 fn claims(issuer: &str, more: Value) -> Map<String, Value> {
     let claims = json!({
-        "iss": issuer, "sub": "alice", "aud": "https://mcp.example.com/mcp", "scope": "a b", "exp": now().0.0 + 300,
+        "iss": issuer, "sub": "alice", "aud": "https://mcp.example.com/mcp", "scope": "a b", "exp": now().0.plus(300).0,
     });
     let (Value::Object(mut claims), Value::Object(more)) = (claims, more) else { panic!("not objects") };
     claims.extend(more);
@@ -55,9 +55,14 @@ fn token(key: &SigningKey, issuer: &str) -> String {
     key.mint("at+jwt", claims(issuer, json!({}))).unwrap()
 }
 
+/// An answer that is always the same.
+type Answer = fn(&Seen) -> Reply;
+/// An answer that depends.
+type Answering = Box<dyn Fn(&Seen) -> Reply + Send>;
+
 /// What a provider publishes, to be changed under the feet of those who ask.
 #[derive(Clone)]
-struct Published(Arc<Mutex<Box<dyn Fn(&Seen) -> Reply + Send>>>);
+struct Published(Arc<Mutex<Answering>>);
 
 impl Published {
     fn new(answer: impl Fn(&Seen) -> Reply + Send + 'static) -> Self {

@@ -111,7 +111,7 @@ async fn what_is_no_answer_refuses_for_now_and_never_the_token() {
         check(answer.to_owned(), no).await;
     }
     check("x".repeat(2_000_000), no).await;
-    let replies: [fn(&Seen) -> Reply; 5] = [
+    let replies: [Answer; 5] = [
         |_| Reply::Status(500),
         |_| Reply::Status(401),
         |_| Reply::To("http://127.0.0.1/".to_owned()),
@@ -134,7 +134,7 @@ async fn what_is_no_answer_refuses_for_now_and_never_the_token() {
 #[tokio::test]
 async fn answers_are_remembered_no_longer_than_they_are_true() {
     let folder = tempfile::tempdir().unwrap();
-    let published = Published::text(active(json!({"exp": now().0.0 - 59})));
+    let published = Published::text(active(json!({"exp": now().0.0.saturating_sub(59)})));
     let fake = published.start();
     let running = introspection(folder.path(), &fake, "");
     let bearer = Bearer::try_from("t").unwrap();
@@ -154,16 +154,15 @@ async fn answers_are_remembered_no_longer_than_they_are_true() {
 #[tokio::test]
 async fn a_token_that_many_bring_is_asked_about_once() {
     let folder = tempfile::tempdir().unwrap();
-    let gate = Arc::new(Mutex::new(()));
+    let gate = Arc::new(Gate::default());
     let reply = Arc::clone(&gate);
     let fake = Fake::start(move |_| Reply::Held(Arc::clone(&reply), active(json!({}))));
     let running = Arc::new(introspection(folder.path(), &fake, ""));
-    let held = gate.lock().unwrap();
     let ask = || Arc::clone(&running);
     let tasks: Vec<_> =
         (0..200).map(|_| ask()).map(|one| tokio::spawn(async move { one.verify("t").await })).collect();
     eventually(|| fake.seen().len() == 1).await;
-    drop(held);
+    gate.open();
     for task in tasks {
         assert_eq!(task.await.unwrap(), Ok("alice".to_owned()));
     }

@@ -66,7 +66,7 @@ async fn a_token_that_is_about_to_expire_is_not_used_again() {
 
 #[tokio::test]
 async fn without_a_token_nothing_is_sent_on() {
-    let replies: [(fn(&Seen) -> Reply, Refusal); 6] = [
+    let replies: [(Answer, Refusal); 6] = [
         (|_| Reply::Status(400), Refusal::UpstreamUnauthorized),
         (|_| Reply::Status(401), Refusal::UpstreamUnauthorized),
         (|_| Reply::Status(503), Refusal::VerificationUnavailable),

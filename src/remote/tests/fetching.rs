@@ -42,7 +42,7 @@ async fn an_outage_keeps_the_last_good_keys() {
     assert!(fetched.not_ready().is_some());
     assert_eq!(refresh(&fetched).await, ("keys", JwksResult::Changed));
     assert_eq!(refresh(&fetched).await, ("same", JwksResult::Unchanged));
-    let replies: [fn(&Seen) -> Reply; 6] = [
+    let replies: [Answer; 6] = [
         |_| Reply::Status(503),
         |_| Reply::To("https://elsewhere.example/jwks".to_owned()),
         |_| Reply::Text("<html>".to_owned()),
@@ -106,8 +106,7 @@ async fn a_storm_of_unknown_keys_is_one_fetch() {
 
 #[tokio::test]
 async fn who_waits_for_keys_waits_two_seconds_at_most() {
-    let gate = Arc::new(Mutex::new(()));
-    let held = gate.lock().unwrap();
+    let gate = Arc::new(Gate::default());
     let (reply, text) = (Arc::clone(&gate), jwks(&[&key("a")]));
     let fake = Fake::start(move |_| Reply::Held(Arc::clone(&reply), text.clone()));
     let fetched = Arc::new(fetched(&fake, TIMING));
@@ -116,7 +115,7 @@ async fn who_waits_for_keys_waits_two_seconds_at_most() {
     let asked = std::time::Instant::now();
     assert!(!fetched.look_again().await);
     assert!(asked.elapsed() < Duration::from_secs(3));
-    drop(held);
+    gate.open();
     eventually(|| fetched.not_ready().is_none()).await;
 }
 
