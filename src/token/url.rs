@@ -169,7 +169,7 @@ mod tests {
         ] {
             assert!(!is_same_resource(claimed, OURS), "{claimed:?}");
         }
-        for same in ["ftp://a/x", "https://a/?", "https://a:99999/", "x"] {
+        for same in ["ftp://a/x", "https://a/./x", "https://a/x/..", "https://a/?", "https://a:99999/", "x"] {
             assert!(!is_same_resource(same, same), "{same}: what is no URL of ours is not even like itself");
         }
     }
