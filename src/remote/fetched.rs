@@ -160,7 +160,7 @@ impl Fetched {
         if state.document.as_ref() == Some(&document) {
             return (Change::None, JwksResult::Unchanged);
         }
-        say(&format!("issuer `{}`: {} keys in force", self.issuer, keys.len()));
+        say(&format!("issuer `{}`: keys in force: {}", self.issuer, keys.len()));
         for key in keys.skipped() {
             say(&format!("issuer `{}`: {key} is not used", self.issuer));
         }
