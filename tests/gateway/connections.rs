@@ -92,8 +92,12 @@ fn ambiguous_framing_is_refused_and_nothing_is_smuggled() {
         }
         let mut client = gateway.connect();
         client.send(&ask.bytes());
-        let status = client.response_head().status;
-        assert!((400..500).contains(&status), "{framing:?}: {status}");
+        // One answer, and the connection ends: where the next request begins cannot be known.
+        let mut answer = Vec::new();
+        client.rest(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.starts_with("HTTP/1.1 4"), "{framing:?}: {answer}");
+        assert_eq!(answer.matches("HTTP/1.1 ").count(), 1, "{framing:?}: {answer}");
         assert!(upstream.requests().is_empty(), "{framing:?}");
     }
     gateway.is_well();

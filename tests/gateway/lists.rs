@@ -1,1 +1,180 @@
-//! lists
+//! Lists lose what the caller may not see and nothing else, wherever they appear.
+
+use crate::support::upstream::{event, json, last_chunk, stream_head, with_length};
+use crate::support::{Ask, Gateway, Upstream, eventually, request, token};
+
+/// A list as some server may write it, with a gap for elements.
+fn answer(id: &str, elements: &str) -> String {
+    format!(
+        "{{ \"jsonrpc\":\"2.0\" , \"result\":{{\"x\":1.50,\"tools\":[{elements}],\"nextCursor\":\"\",\"_meta\":{{\"\\u0061\":1}}}},\"id\":{id}}}"
+    )
+}
+
+const ALL: &str = r#"{"name":"open","x":{"name":"never"}} , {"name":"never"},{"name":"re\u0061d"},{"name":"write"}, {"title":"nameless"},7,{"name":"hidden"}"#;
+/// What a caller with the scope `r` sees of it.
+const OF_R: &str = r#"{"name":"open","x":{"name":"never"}},{"name":"re\u0061d"}"#;
+/// What a caller without scopes sees of it.
+const OF_NOBODY: &str = r#"{"name":"open","x":{"name":"never"}}"#;
+
+fn list(scopes: &str) -> Ask {
+    Ask::post(&token("alice", scopes), request("1", "tools/list", "{}"))
+}
+
+#[test]
+fn a_list_in_json_loses_what_the_caller_may_not_see() {
+    let upstream = Upstream::new(|_| {
+        with_length(
+            "200 OK",
+            "Content-Type: application/json\r\nETag: \"all\"\r\nCache-Control: public\r\nX-Acme: 1\r\n",
+            &answer("1", ALL),
+        )
+    });
+    let gateway = Gateway::before(&upstream);
+    for (scopes, seen) in [("r", OF_R), ("", OF_NOBODY), ("x", OF_NOBODY)] {
+        let response = gateway.ask(&list(scopes));
+        assert_eq!(response.status, 200);
+        assert_eq!(response.text(), answer("1", seen), "{scopes}");
+        assert_eq!(response.header("etag"), None);
+        assert_eq!(response.header("cache-control"), Some("private, no-store"));
+        assert_eq!(response.header("vary"), Some("Authorization"));
+        assert_eq!(response.header("x-acme"), Some("1"));
+    }
+    // Counted when the answer is out.
+    for (result, count) in [("hidden", 5 + 6 + 6), ("shown", 2 + 1 + 1)] {
+        let label = format!("result=\"{result}\"");
+        eventually(&label, || (gateway.metric("toolgate_list_items_total", &label) == count).then_some(()));
+    }
+}
+
+#[test]
+fn each_kind_of_list_is_filtered_under_any_request() {
+    let results = [
+        (r#"{"tools":[{"name":"never"},{"name":"read"}]}"#, r#"{"tools":[{"name":"read"}]}"#),
+        (r#"{"prompts":[{"name":"greet"},{"name":"secret"}]}"#, r#"{"prompts":[{"name":"greet"}]}"#),
+        (r#"{"resources":[{"uri":"x:w"},{"uri":"x:r"},{"uri":"x:o"}]}"#, r#"{"resources":[{"uri":"x:r"}]}"#),
+        (r#"{"resourceTemplates":[{"uriTemplate":"x:{a}"}]}"#, r#"{"resourceTemplates":[]}"#),
+    ];
+    let result = move |request: &crate::support::upstream::Request| -> String {
+        let at: usize = request.header("x-at").unwrap().parse().unwrap();
+        format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, results[at].0)
+    };
+    let upstream = Upstream::new(move |request| match request.header("x-as") {
+        Some("json") => json(&result(request)),
+        _ => vec![stream_head(), event(&result(request)), last_chunk()],
+    });
+    let gateway = Gateway::before(&upstream);
+    let methods = ["tools/list", "prompts/list", "resources/list", "resources/templates/list", "ping"];
+    for (at, (_, seen)) in results.iter().enumerate() {
+        for method in methods {
+            for form in ["json", "events"] {
+                let ask = Ask::post(&token("alice", "r"), request("1", method, "{}"))
+                    .header("X-At", &at.to_string())
+                    .header("X-As", form);
+                let text = gateway.ask(&ask).text();
+                assert!(text.contains(seen), "{method} {form}: {text}");
+            }
+        }
+    }
+}
+
+#[test]
+fn a_list_in_a_stream_is_filtered_and_its_framing_kept() {
+    let upstream = Upstream::new(|_| {
+        let data = answer("1", ALL);
+        vec![
+            stream_head(),
+            crate::support::upstream::chunk("id: p\r\ndata:\r\n\r\n: note\n\nretry: 10\n\n"),
+            crate::support::upstream::chunk("event: message\nid: 7\nda"),
+            crate::support::upstream::chunk(&format!("ta: {data}\n")),
+            crate::support::upstream::chunk("\n"),
+            last_chunk(),
+        ]
+    });
+    let gateway = Gateway::before(&upstream);
+    let response = gateway.ask(&list("r"));
+    let expected = format!(
+        "id: p\r\ndata:\r\n\r\n: note\n\nretry: 10\n\nevent: message\nid: 7\ndata: {}\n\n",
+        answer("1", OF_R)
+    );
+    assert_eq!(response.text(), expected);
+    assert_eq!(response.header("content-type"), Some("text/event-stream"));
+}
+
+#[test]
+fn a_list_on_a_get_stream_is_filtered_whatever_id_it_has() {
+    let upstream = Upstream::new(|_| {
+        vec![
+            stream_head(),
+            event(&answer("99", ALL)),
+            event(r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"x:w"}}"#),
+            event(r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"x:r"}}"#),
+            event(r#"{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}"#),
+            last_chunk(),
+        ]
+    });
+    let gateway = Gateway::before(&upstream);
+    let mut client = gateway.connect();
+    client.send(&Ask::get(&token("alice", "r")).bytes());
+    assert_eq!(client.response_head().status, 200);
+    assert_eq!(client.event().unwrap(), format!("data: {}\n\n", answer("99", OF_R)));
+    let rest = [client.event().unwrap(), client.event().unwrap()].concat();
+    assert!(rest.contains("\"x:r\"") && rest.contains("list_changed") && !rest.contains("x:w"), "{rest}");
+    assert_eq!(client.event(), None);
+}
+
+#[test]
+fn what_is_listed_is_what_can_be_called() {
+    const TOOLS: [&str; 7] = ["open", "read", "write", "hidden", "told", "never", "none"];
+    let upstream = Upstream::new(|request| {
+        let all = TOOLS.map(|tool| format!(r#"{{"name":"{tool}"}}"#)).join(",");
+        if String::from_utf8_lossy(&request.body).contains("tools/list") {
+            json(&answer("1", &all))
+        } else {
+            crate::support::upstream::fine(request)
+        }
+    });
+    let gateway = Gateway::before(&upstream);
+    for scopes in ["", "r", "w", "r w"] {
+        let listed = gateway.ask(&list(scopes)).json();
+        for tool in TOOLS {
+            let is_listed =
+                listed["result"]["tools"].as_array().unwrap().iter().any(|listed| listed["name"] == tool);
+            let called = gateway.ask(&Ask::post(&token("alice", scopes), crate::support::call(tool)));
+            assert_eq!(is_listed, called.json().get("result").is_some(), "{scopes:?} {tool}");
+        }
+    }
+}
+
+#[test]
+fn a_list_answered_with_an_error_keeps_its_status() {
+    let upstream = Upstream::new(|_| {
+        let body = r#"{"jsonrpc":"2.0","id":1,"error":{"code":-32000,"message":"no"}}"#;
+        with_length("400 Bad Request", "Content-Type: application/json\r\n", body)
+    });
+    let response = Gateway::before(&upstream).ask(&list("r"));
+    assert_eq!((response.status, response.json()["error"]["code"].as_i64()), (400, Some(-32000)));
+}
+
+#[test]
+fn a_list_of_the_stateless_protocol_says_how_long_it_is_fresh() {
+    let upstream = Upstream::new(|request| {
+        let hints = request.header("x-hints").unwrap_or_default().to_owned();
+        json(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{{hints}"tools":[{{"name":"never"}}]}}}}"#))
+    });
+    let gateway = Gateway::before(&upstream);
+    let meta = r#"{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}}"#;
+    let ask = Ask::post(&token("alice", "r"), request("1", "tools/list", meta))
+        .header("MCP-Protocol-Version", "2026-07-28")
+        .header("Mcp-Method", "tools/list");
+    for (hints, ttl) in [
+        ("", 60_000),
+        (r#""ttlMs":5,"cacheScope":"public","#, 5),
+        (r#""ttlMs":99999999,"cacheScope":"private","#, 60_000),
+        (r#""ttlMs":-1,"#, 60_000),
+    ] {
+        let result = gateway.ask(&ask.clone().header("X-Hints", hints)).json()["result"].clone();
+        assert_eq!(result["ttlMs"], ttl, "{hints}");
+        assert_eq!(result["cacheScope"], "private", "{hints}");
+        assert_eq!(result["tools"].as_array().unwrap().len(), 0);
+    }
+}

@@ -9,7 +9,7 @@
     clippy::indexing_slicing,
     clippy::string_slice,
     clippy::arithmetic_side_effects,
-    clippy::disallowed_methods,
+    clippy::needless_pass_by_value,
     reason = "a test that meets the unexpected should fail"
 )]
 

@@ -11,8 +11,13 @@ use crate::support::upstream::{Request, fine, json, stream_head, with_length};
 use crate::support::{Ask, Client, Gate, Gateway, Response, Step, Upstream, call, eventually, request, token};
 
 /// Refusals that no request to a running gateway can bring about, and why.
-const UNREACHABLE: &[(Refusal, &str)] =
-    &[(Refusal::KeysUnavailable, "keys are read from files at the start, which fails without them")];
+const UNREACHABLE: &[(Refusal, &str)] = &[
+    (Refusal::KeysUnavailable, "keys are read from files at the start, which fails without them"),
+    (Refusal::TokenInactive, "nobody is asked about tokens by the running gateway"),
+    (Refusal::VerificationUnavailable, "nobody is asked about tokens by the running gateway"),
+    (Refusal::TokenRevoked, "the running gateway has no list of revoked tokens"),
+    (Refusal::DpopNonceRequired, "the running gateway asks for no nonces"),
+];
 
 /// The gateway a case needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -126,7 +131,19 @@ fn tokens() -> Vec<Case> {
     let forged = signed_by(&hs256, &with(json!({})), "another-secret-of-more-than-32-bytes!");
     let public_key = with(json!({"iss": "https://keys.test"}));
     let is = |changes| signed(&with(changes));
+    let dpop = |token: &str| none.clone().header("Authorization", &format!("DPoP {token}"));
+    let bound = is(json!({"cnf": {"jkt": "A".repeat(43)}}));
+    let unbound = "the token is not bound to the proof that was presented with it";
+    let bad_proof = "the DPoP proof is missing or not valid";
     vec![
+        Case { sent: dpop(&token("alice", "r")).bytes(), ..refused(Refusal::TokenUnbound, "", unbound) },
+        refused(Refusal::TokenUnbound, &bound, unbound),
+        Case {
+            challenge: Some(format!(
+                "DPoP error=\"invalid_dpop_proof\", scope=\"{SCOPES}\", {METADATA}, error_description=\"{bad_proof}\""
+            )),
+            ..case(Refusal::DpopProofInvalid, &dpop(&bound), 401, 40_102, "")
+        },
         Case { challenge: Some(bare), ..case(Refusal::TokenMissing, &none, 401, 40_100, "") },
         Case {
             challenge: about_header("the Authorization header must be one Bearer token"),
@@ -363,6 +380,24 @@ fn every_refusal_has_a_case_or_a_reason_why_not() {
         assert!(tried.contains(refusal) != excused.contains(refusal), "{refusal:?}");
     }
     assert!(UNREACHABLE.iter().all(|(_, reason)| !reason.is_empty()));
+}
+
+#[test]
+fn a_refused_request_does_not_even_open_a_connection() {
+    let bench = Bench::new(Before::Script);
+    let is_meant = |case: &&Case| case.before == Before::Script && !case.is_forwarded;
+    for case in cases().iter().filter(is_meant) {
+        let mut client = bench.gateway.connect();
+        client.send(&case.sent);
+        if case.ends {
+            client.end_sending();
+        }
+        assert_eq!(client.response().status, case.status, "{:?}", case.refusal);
+    }
+    // Connections are accepted in their order: this is the first of all.
+    assert_eq!(bench.gateway.ask(&post(call("open"))).status, 200);
+    assert_eq!(bench.upstream.request(1).connection, 1);
+    assert_eq!(bench.upstream.requests().len(), 1);
 }
 
 #[test]

@@ -1,1 +1,139 @@
-//! streams
+//! Streams flow event by event and end cleanly: with the upstream, the client, the token or the gateway.
+
+use serde_json::json;
+
+use crate::support::tokens::{now, signed, with};
+use crate::support::upstream::{chunk, event, last_chunk, stream_head};
+use crate::support::{Ask, Gate, Gateway, Step, Upstream, call, eventually, token};
+
+const PROGRESS: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#;
+const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
+
+#[test]
+fn each_event_is_passed_on_before_the_next_one_comes() {
+    let gates: [Gate; 4] = Default::default();
+    let [head, first, second, end] = gates.clone();
+    let upstream = Upstream::new(move |_| {
+        let wait = |gate: &Gate| Step::Wait(gate.clone());
+        let [head, first, second, end] = &gates;
+        vec![
+            stream_head(),
+            wait(head),
+            event(PROGRESS),
+            wait(first),
+            chunk(": keep-alive\n\n"),
+            event(PROGRESS),
+            wait(second),
+            event(RESULT),
+            wait(end),
+            last_chunk(),
+        ]
+    });
+    let gateway = Gateway::before(&upstream);
+    for ask in [Ask::post(&token("alice", "r"), call("open")), Ask::get(&token("alice", "r"))] {
+        let mut client = gateway.connect();
+        client.send(&ask.bytes());
+        // Not even the head waits for what comes after it.
+        let response = client.response_head();
+        assert_eq!((response.status, response.header("content-type")), (200, Some("text/event-stream")));
+        head.open();
+        assert_eq!(client.event().unwrap(), format!("data: {PROGRESS}\n\n"));
+        first.open();
+        let mut text = client.event().unwrap();
+        if !text.contains("data") {
+            text.push_str(&client.event().unwrap());
+        }
+        assert_eq!(text, format!(": keep-alive\n\ndata: {PROGRESS}\n\n"));
+        second.open();
+        assert_eq!(client.event().unwrap(), format!("data: {RESULT}\n\n"));
+        end.open();
+        assert_eq!(client.event(), None);
+        for gate in [&head, &first, &second, &end] {
+            gate.shut();
+        }
+        // The connection is good for more.
+        assert_eq!(client.ask(&Ask::post("", call("open"))).status, 401);
+    }
+}
+
+#[test]
+fn a_stream_ends_cleanly_when_its_token_expires() {
+    let left = Gate::default();
+    let tell = left.clone();
+    let upstream = Upstream::new(move |_| vec![stream_head(), event(PROGRESS), Step::UntilLeft(tell.clone())]);
+    let gateway = Gateway::before(&upstream);
+    let expires = now() + 3;
+    let mut client = gateway.connect();
+    client.send(&Ask::get(&signed(&with(json!({"exp": expires})))).bytes());
+    assert_eq!(client.response_head().status, 200);
+    assert_eq!(client.event().unwrap(), format!("data: {PROGRESS}\n\n"));
+    assert_eq!(client.event(), None);
+    assert!(now() >= expires, "not before its time");
+    left.wait();
+    let ended = || (gateway.metric("toolgate_streams_ended_total", "reason=\"expired\"") == 1).then_some(());
+    eventually("the stream counted", ended);
+    eventually("no stream open", || (gateway.metric("toolgate_streams_open", "") == 0).then_some(()));
+}
+
+#[test]
+fn a_client_that_leaves_takes_the_upstreams_side_with_it() {
+    for is_answered in [true, false] {
+        let left = Gate::default();
+        let tell = left.clone();
+        let upstream = Upstream::new(move |_| {
+            let mut steps = vec![Step::UntilLeft(tell.clone())];
+            if is_answered {
+                steps.splice(0..0, [stream_head(), event(PROGRESS)]);
+            }
+            steps
+        });
+        let mut gateway = Gateway::before(&upstream);
+        let mut client = gateway.connect();
+        client.send(&Ask::post(&token("alice", "r"), call("open")).bytes());
+        if is_answered {
+            client.response_head();
+            client.event();
+        } else {
+            upstream.request(1);
+        }
+        drop(client);
+        left.wait();
+        eventually("the upstream's connection closed", || (upstream.open() == 0).then_some(()));
+        gateway.is_well();
+    }
+}
+
+#[test]
+fn a_stream_that_breaks_off_looks_broken_off() {
+    let upstream = Upstream::new(|_| vec![stream_head(), event(PROGRESS), chunk("data: half"), Step::Close]);
+    let mut gateway = Gateway::before(&upstream);
+    let mut client = gateway.connect();
+    client.send(&Ask::post(&token("alice", "r"), call("open")).bytes());
+    assert_eq!(client.response_head().status, 200);
+    assert_eq!(client.event().unwrap(), format!("data: {PROGRESS}\n\n"));
+    assert!(client.try_chunk().is_err(), "no clean end, and no half of an event");
+    gateway.is_well();
+}
+
+#[test]
+fn a_stream_is_not_read_faster_than_the_client_takes_it() {
+    // 64 MiB in events of 64 KiB, to a client that does not read.
+    let text = format!(r#"{{"jsonrpc":"2.0","method":"notifications/message","params":"{}"}}"#, "x".repeat(65_536));
+    let all = format!("data: {text}\n\n");
+    let framed = format!("{:x}\r\n{all}\r\n", all.len());
+    let upstream = Upstream::new(move |_| vec![stream_head(), Step::Flood(framed.clone().into())]);
+    let mut gateway = Gateway::before(&upstream);
+    let before = gateway.memory();
+    let mut client = gateway.connect();
+    client.send(&Ask::post(&token("alice", "r"), call("open")).bytes());
+    assert_eq!(client.response_head().status, 200);
+    // What it reads is in order; what it does not read waits at the upstream.
+    for _ in 0..100 {
+        assert_eq!(client.event().unwrap().len(), all.len());
+    }
+    let grown = gateway.memory().saturating_sub(before);
+    assert!(grown < 32 * 1024 * 1024, "{grown} bytes more");
+    drop(client);
+    eventually("the upstream's connection closed", || (upstream.open() == 0).then_some(()));
+    gateway.is_well();
+}

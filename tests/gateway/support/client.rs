@@ -164,7 +164,7 @@ impl Client {
     }
 
     pub(crate) fn over(stream: impl Wire + 'static) -> Self {
-        let stream = BufReader::new(Box::new(stream) as Box<dyn Wire>);
+        let stream = BufReader::<Box<dyn Wire>>::new(Box::new(stream));
         Self { stream, socket: None, last: Framing::Length(0), method: String::new() }
     }
 

@@ -80,6 +80,12 @@ impl Setup {
         self
     }
 
+    /// With this flag once more.
+    pub(crate) fn also(mut self, flag: &str, value: &str) -> Self {
+        self.args.extend([flag.to_owned(), value.to_owned()]);
+        self
+    }
+
     pub(crate) fn without(mut self, flag: &str) -> Self {
         if let Some(at) = self.args.iter().position(|arg| arg == flag) {
             self.args.drain(at..at + 2);
@@ -175,7 +181,7 @@ impl Gateway {
             let rest = line.strip_prefix(name);
             rest.is_some_and(|rest| rest.starts_with(['{', ' '])) && line.contains(label)
         });
-        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap()).map(|value| value as u64).sum()
+        lines.map(|line| line.rsplit(' ').next().unwrap().parse::<u64>().unwrap()).sum()
     }
 
     /// What it said on standard error.

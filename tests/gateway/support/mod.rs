@@ -39,6 +39,10 @@ impl Gate {
         self.0.1.notify_all();
     }
 
+    pub(crate) fn shut(&self) {
+        *self.0.0.lock().unwrap() = false;
+    }
+
     #[track_caller]
     pub(crate) fn wait(&self) {
         let held = self.0.0.lock().unwrap();
