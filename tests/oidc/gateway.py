@@ -3,7 +3,9 @@
 import http.client
 import json
 import re
+import socket
 from dataclasses import dataclass
+from threading import Event, Thread
 
 import servers
 from servers import Server
@@ -48,6 +50,37 @@ class Answer:
 
     def __str__(self):
         return f"{self.status} {self.challenge or self.text[:200]}"
+
+
+class Stream:
+    """An answer that goes on, read until it ends."""
+
+    def __init__(self, connection):
+        self._connection = connection
+        self._response = connection.getresponse()
+        self.status = self._response.status
+        self.first = self._response.readline()
+        self._ended = Event()
+        self._reader = Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self):
+        try:
+            while self._response.readline():
+                pass
+        except (OSError, http.client.HTTPException, ValueError):
+            pass
+        self._ended.set()
+
+    def has_ended(self, within=0):
+        return self._ended.wait(within)
+
+    def close(self):
+        """Ends it from our side."""
+        if self._connection.sock:
+            self._connection.sock.shutdown(socket.SHUT_RDWR)
+        self._reader.join(SECONDS)
+        self._connection.close()
 
 
 class Gateway(Server):
@@ -122,12 +155,12 @@ class Gateway(Server):
         return answer.status == 200 and DOCUMENT in answer.text
 
     def listen(self, token):
-        """An open stream: the connection, and the response whose body goes on."""
+        """A stream of changes, open until somebody ends it."""
         params = {"notifications": {"toolsListChanged": True}}
         body, headers = self._message(token, "subscriptions/listen", params, {})
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=SECONDS)
         connection.request("POST", self.path, body, headers)
-        return connection, connection.getresponse()
+        return Stream(connection)
 
     @staticmethod
     def _message(token, method, params, headers):

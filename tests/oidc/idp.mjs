@@ -1,6 +1,6 @@
 // A certified OpenID Provider on loopback, with nobody to click: whoever asks is signed in and consents.
 //
-//   IDP_PORT=9400 IDP_PATH=/tenant IDP_LIFETIME=600 IDP_KEY='{public JWK}' node idp.mjs
+//   IDP_PORT=9400 IDP_PATH=/tenant IDP_TLS='{"cert", "key"}' IDP_LIFETIME=600 IDP_KEY='{public JWK}' node idp.mjs
 //
 // Access tokens are for the `resource` that was asked for (RFC 8707). They are JWTs (RFC 9068), signed with the
 // algorithm that the client is named after, or opaque when the resource's path ends in `opaque`. At /auth,
@@ -12,7 +12,8 @@
 //   GET  /_test/hits          how often each path was asked for
 
 import { generateKeyPairSync, randomUUID } from 'node:crypto';
-import { createServer } from 'node:http';
+import http from 'node:http';
+import https from 'node:https';
 import { Provider } from 'oidc-provider';
 
 const SCOPES = ['public:read', 'confidential:read', 'demo:tools'];
@@ -23,7 +24,8 @@ const ALGORITHMS = {
   EdDSA: ['ed25519', {}],
 };
 const path = process.env.IDP_PATH ?? '';
-const issuer = `http://127.0.0.1:${process.env.IDP_PORT}${path}`;
+const tls = process.env.IDP_TLS ? JSON.parse(process.env.IDP_TLS) : null;
+const issuer = `${tls ? 'https' : 'http'}://127.0.0.1:${process.env.IDP_PORT}${path}`;
 const lifetime = Number(process.env.IDP_LIFETIME ?? 600);
 
 function newKeys() {
@@ -153,7 +155,7 @@ function mounted(request) {
   return request;
 }
 
-createServer((request, response) => {
+function serve(request, response) {
   const url = new URL(request.url, issuer);
   const say = (status, body) => {
     response.writeHead(status, { 'content-type': 'application/json' });
@@ -163,4 +165,7 @@ createServer((request, response) => {
   hits[url.pathname] = (hits[url.pathname] ?? 0) + 1;
   if (failing?.test(url.pathname)) return say(failure, { error: 'temporarily_unavailable' });
   return answer(mounted(request), response);
-}).listen(Number(process.env.IDP_PORT), '127.0.0.1', () => console.log(`provider ${issuer}`));
+}
+
+const server = tls ? https.createServer(tls, serve) : http.createServer(serve);
+server.listen(Number(process.env.IDP_PORT), '127.0.0.1', () => console.log(`provider ${issuer}`));

@@ -5,6 +5,7 @@ import datetime
 import hashlib
 import secrets
 import time
+from ipaddress import ip_address
 
 import jwt
 from cryptography import x509
@@ -12,13 +13,16 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
+KEY_ID = "the gateway's"
+
 
 def new_key():
     return ec.generate_private_key(ec.SECP256R1())
 
 
 def public_jwk(key):
-    return {**jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True), "use": "sig", "alg": "ES256"}
+    jwk = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
+    return {**jwk, "use": "sig", "alg": "ES256", "kid": KEY_ID}
 
 
 def pem(key):
@@ -32,11 +36,15 @@ def proof(key, method, url, token=None, headers=None, **claims):
     """A DPoP proof. Claims and header parameters given here replace the right ones; None leaves one out."""
     claims = {"htm": method, "htu": url, "iat": int(time.time()), "jti": secrets.token_urlsafe(16)} | claims
     if token:
-        digest = hashlib.sha256(token.encode()).digest()
-        claims.setdefault("ath", base64.urlsafe_b64encode(digest).rstrip(b"=").decode())
+        claims.setdefault("ath", digest(token))
     claims = {name: value for name, value in claims.items() if value is not None}
     jwk = jwt.algorithms.ECAlgorithm.to_jwk(key.public_key(), as_dict=True)
     return jwt.encode(claims, key, "ES256", {"typ": "dpop+jwt", "jwk": jwk} | (headers or {}))
+
+
+def digest(token):
+    """How a token is named where it must not be written down."""
+    return base64.urlsafe_b64encode(hashlib.sha256(token.encode()).digest()).rstrip(b"=").decode()
 
 
 def forged(issuer, audience, kid):
@@ -47,10 +55,25 @@ def forged(issuer, audience, kid):
     return jwt.encode(claims, new_key(), "ES256", {"typ": "at+jwt", "kid": kid})
 
 
-def certificate():
-    """A self-signed certificate, as PEM."""
-    key, name = new_key(), x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "client")])
-    now = datetime.datetime.now(datetime.UTC)
-    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-    builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
-    return builder.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()
+class Authority:
+    """A certificate authority, and its own certificate as PEM."""
+
+    def __init__(self):
+        self._key = new_key()
+        self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
+        self.certificate = self._sign(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
+
+    def certify(self, address):
+        """A certificate for an IP address and its key, as PEM."""
+        key = new_key()
+        name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test")])
+        names = x509.SubjectAlternativeName([x509.IPAddress(ip_address(address))])
+        return self._sign(name, key, x509.BasicConstraints(ca=False, path_length=None), names), pem(key)
+
+    def _sign(self, name, key, *extensions):
+        now = datetime.datetime.now(datetime.UTC)
+        builder = x509.CertificateBuilder(self._name, name, key.public_key(), x509.random_serial_number())
+        builder = builder.not_valid_before(now).not_valid_after(now + datetime.timedelta(days=1))
+        for extension in extensions:
+            builder = builder.add_extension(extension, critical=isinstance(extension, x509.BasicConstraints))
+        return builder.sign(self._key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM).decode()

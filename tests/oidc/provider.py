@@ -5,6 +5,7 @@ import hashlib
 import json
 import re
 import secrets
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -20,17 +21,20 @@ SECONDS = 60
 
 
 class Provider(Server):
-    """A running provider. `issued` is every token it gave through here."""
+    """A running provider. `issued` is every token it gave through here; `tls` an authority and what it certified."""
 
-    def __init__(self, clients, program, gateway_key, port=None, path="", lifetime=600):
+    def __init__(self, clients, program, gateway_key, port=None, path="", lifetime=600, tls=None):
         self.port = port or servers.free_port()
         self.path = path
-        self.issuer = f"http://127.0.0.1:{self.port}{path}"
+        self.origin = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
+        self.issuer = f"{self.origin}{path}"
+        self._trust = ssl.create_default_context(cadata=tls[0].certificate) if tls else None
         self.issued = []
         super().__init__(
             [clients.node, program],
             IDP_PORT=str(self.port),
             IDP_PATH=path,
+            IDP_TLS=json.dumps(dict(zip(("cert", "key"), tls[1], strict=True))) if tls else "",
             IDP_LIFETIME=str(lifetime),
             IDP_KEY=json.dumps(keys.public_jwk(gateway_key)),
         )
@@ -41,7 +45,7 @@ class Provider(Server):
             raise
 
     def _control(self, what):
-        with urllib.request.urlopen(f"http://127.0.0.1:{self.port}/_test/{what}", timeout=SECONDS) as response:
+        with urllib.request.urlopen(f"{self.origin}/_test/{what}", timeout=SECONDS, context=self._trust) as response:
             return json.load(response)
 
     def hits(self, path):
@@ -68,7 +72,7 @@ class Provider(Server):
             f"{self.issuer}{path}", urllib.parse.urlencode(form).encode(), headers, method="POST"
         )
         try:
-            with urllib.request.urlopen(request, timeout=SECONDS) as response:
+            with urllib.request.urlopen(request, timeout=SECONDS, context=self._trust) as response:
                 return response.read()
         except urllib.error.HTTPError as refused:
             with refused:

@@ -3,7 +3,9 @@
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from threading import Event, Thread
 from urllib.parse import quote
 
 import keys
@@ -19,6 +21,7 @@ USERS = 4
 CACHE_SECONDS = 2
 REFRESH_SECONDS = 4
 LATE_SECONDS = 8
+TOLERANCE_SECONDS = 0.5
 
 
 def discovered(provider, **more):
@@ -30,7 +33,7 @@ def introspected(stage, provider, auth="basic", **more):
     method = {"basic": "client_secret_basic", "post": "client_secret_post"}.get(auth, auth)
     terms = {"client_id": f"gateway:{method}", "auth": auth, "cache": f"{CACHE_SECONDS}s"}
     if auth == "private_key_jwt":
-        terms["key_file"] = stage.file(keys.pem(stage.gateway_key))
+        terms |= {"key_file": stage.file(keys.pem(stage.gateway_key)), "key_id": keys.KEY_ID}
     else:
         terms["client_secret_file"] = stage.file("gateway secret+%:/&=")
     return {"issuer": provider.issuer, "introspection": terms} | more
@@ -70,6 +73,18 @@ def keys_without_discovery(stage):
     gateway = stage.gateway(discovered(provider, jwks_uri=f"{provider.issuer}/jwks"))
     stage.expect("a token is accepted", gateway.accepts(provider.token(gateway.resource)))
     stage.expect("nothing was discovered", not any(provider.hits(path) for path in WELL_KNOWN))
+
+
+@scenario("a provider with a certificate of a private authority is trusted where the authority is")
+def private_authority(stage):
+    authority = keys.Authority()
+    provider = stage.provider(tls=(authority, authority.certify("127.0.0.1")))
+    stranger = stage.gateway(discovered(provider), ready=False)
+    gateway = stage.gateway(discovered(provider, ca_file=stage.file(authority.certificate)))
+    stage.expect("a token is accepted", gateway.accepts(provider.token(gateway.resource)))
+    answer = stranger.call(provider.token(stranger.resource))
+    stage.expect("not where the authority is unknown", answer.status == 503, answer)
+    stage.expect("nor is that gateway ready", not stranger.is_ready(), stranger.readiness())
 
 
 @scenario("JWTs of every algorithm are accepted, and only of those allowed")
@@ -152,7 +167,8 @@ def opaque_beside_jwt(stage):
     jwts = "http://127.0.0.1:1/mcp"
     port = servers.free_port()
     opaque = f"http://127.0.0.1:{port}/opaque"
-    gateway = stage.gateway(introspected(stage, provider, audience=[jwts, opaque]), path="/opaque", port=port)
+    both = introspected(stage, provider, discovery=True, audience=[jwts, opaque])
+    gateway = stage.gateway(both, path="/opaque", port=port)
     stage.expect("an opaque token is accepted", gateway.accepts(provider.person_token(opaque)))
     before = provider.hits(INTROSPECTION)
     stage.expect("a JWT is accepted", gateway.accepts(provider.token(jwts)))
@@ -196,10 +212,18 @@ def opaque_outage(stage):
     gateway.until(lambda: gateway.accepts(fresh) and gateway.accepts(known), "both are accepted again", LATE_SECONDS)
 
 
+def settled(stage, provider, seconds=1):
+    """A gateway that has its keys for so long that it may ask for new ones."""
+    gateway = stage.gateway(discovered(provider, min_refetch_interval=f"{seconds}s"))
+    began = time.monotonic()
+    gateway.until(lambda: time.monotonic() > began + seconds, "the interval has passed")
+    return gateway
+
+
 @scenario("key rotation with overlap: no request fails")
 def rotation_with_overlap(stage):
     provider = stage.provider()
-    gateway = stage.gateway(discovered(provider))
+    gateway = settled(stage, provider)
     old = provider.token(gateway.resource)
     stage.require("it works before", gateway.accepts(old))
     failures, rotated = [], Event()
@@ -225,38 +249,65 @@ def rotation_with_overlap(stage):
     stage.note(f"{calls} requests, {provider.hits('/jwks')} key fetches")
 
 
-@scenario("key rotation without overlap: new tokens at once, old ones until the next refresh")
+@scenario("key rotation without overlap: new tokens at once, old ones until then or the next refresh")
 def rotation_without_overlap(stage):
+    provider = stage.provider()
+    gateway = settled(stage, provider)
+    old = provider.token(gateway.resource)
+    stage.require("it works before", gateway.accepts(old))
+    provider.rotate(drop=True)
+    before = provider.hits("/jwks")
+    answer = gateway.call(provider.token(gateway.resource))
+    stage.expect("a new token is accepted at once", answer.status == 200, answer)
+    stage.expect("after one fetch", provider.hits("/jwks") - before == 1, provider.hits("/jwks") - before)
+    stage.refused(gateway.call(old), "an old token")
+    stage.expect("new ones are accepted", gateway.accepts(provider.token(gateway.resource)))
+
+
+@scenario("withdrawn keys are not used after the next refresh, though nobody asks for new ones")
+def withdrawn_keys(stage):
     provider = stage.provider()
     gateway = stage.gateway(discovered(provider, refresh_interval=f"{REFRESH_SECONDS}s"))
     old = provider.token(gateway.resource)
     stage.require("it works before", gateway.accepts(old))
     provider.rotate(drop=True)
-    began, before = time.monotonic(), provider.hits("/jwks")
-    answer = gateway.call(provider.token(gateway.resource))
-    stage.expect("a new token is accepted at once", answer.status == 200, answer)
-    stage.expect("after one fetch", provider.hits("/jwks") - before == 1, provider.hits("/jwks") - before)
+    began = time.monotonic()
     gateway.until(lambda: gateway.call(old).status != 200, "old tokens are refused", REFRESH_SECONDS + LATE_SECONDS)
-    stage.note(f"old token refused after {time.monotonic() - began:.1f} s")
+    stage.note(f"after {time.monotonic() - began:.1f} s, refresh_interval {REFRESH_SECONDS} s")
     stage.refused(gateway.call(old), "an old token")
-    stage.expect("new ones are accepted", gateway.accepts(provider.token(gateway.resource)))
 
 
-@scenario("forged key names do not make the gateway fetch keys again and again")
-def forged_key_names(stage):
+@scenario("a key that is new right after the gateway asked for keys is found too")
+def rotation_after_refresh(stage):
     provider = stage.provider()
     gateway = stage.gateway(discovered(provider))
+    stage.require("it works before", gateway.accepts(provider.token(gateway.resource)))
+    provider.rotate()
+    answer = gateway.call(provider.token(gateway.resource))
+    stage.expect("a new token is accepted at once", answer.status == 200, answer)
+
+
+@scenario("forged key names do not make the gateway fetch keys again and again, and do not lock out real ones")
+def forged_key_names(stage):
+    provider = stage.provider()
+    gateway = settled(stage, provider, REFRESH_SECONDS)
     good = provider.token(gateway.resource)
     stage.require("it works before", gateway.accepts(good))
     before = provider.hits("/jwks")
     tokens = [keys.forged(provider.issuer, gateway.resource, f"forged-{at}") for at in range(FORGED)]
+    began = time.monotonic()
     with ThreadPoolExecutor(8) as pool:
         statuses = [answer.status for answer in pool.map(gateway.call, tokens)]
     extra = provider.hits("/jwks") - before
     stage.expect("all are refused with 401", set(statuses) == {401}, set(statuses))
     stage.expect("at most one fetch", extra <= 1, extra)
+    stage.note(f"{FORGED} forged tokens in {time.monotonic() - began:.1f} s, {extra} fetches")
     stage.expect("a good token is still accepted", gateway.accepts(good))
-    stage.note(f"{FORGED} forged tokens, {extra} fetches")
+    provider.rotate()
+    new = provider.token(gateway.resource)
+    began = time.monotonic()
+    gateway.until(lambda: gateway.accepts(new), "a new key is found", REFRESH_SECONDS + LATE_SECONDS)
+    stage.note(f"a new key is found after {time.monotonic() - began:.1f} s")
 
 
 @scenario("the provider is down at start: not ready, 503; ready when it comes")
@@ -362,7 +413,7 @@ def dpop(stage):
 def certificate_bound(stage):
     provider = stage.provider()
     gateway = stage.gateway(discovered(provider))
-    certificate = quote(keys.certificate())
+    certificate = quote(keys.Authority().certify("127.0.0.1")[0])
     token = provider.token(gateway.resource, client="certified", x_client_certificate=certificate)
     stage.refused(gateway.call(token), "the token")
     stage.refused(gateway.call(token, x_client_certificate=certificate), "the token with a header")
@@ -371,11 +422,74 @@ def certificate_bound(stage):
 @scenario("a revocation file applies to new requests, and ends open streams within a second")
 def revocation_file(stage):
     provider = stage.provider()
-    revoked = stage.file("")
-    gateway = stage.gateway(discovered(provider), revocation_file=revoked)
-    token, other = provider.token(gateway.resource), provider.token(gateway.resource, alg="RS256")
+    revoked = Path(stage.file("{}"))
+    gateway = stage.gateway(discovered(provider), revocations_file=str(revoked))
+    token, other = provider.token(gateway.resource), provider.token(gateway.resource)
     stage.require("both are accepted", gateway.accepts(token) and gateway.accepts(other))
-    del revoked
+    stream, going_on = gateway.listen(token), gateway.listen(other)
+    stage.require("both have a stream", (stream.status, going_on.status) == (200, 200), stream.first)
+    began = time.monotonic()
+    replace(revoked, {"token_sha256": [keys.digest(token)]})
+    stage.expect("the stream ends", stream.has_ended(within=1 + LATE_SECONDS))
+    seconds = time.monotonic() - began
+    stage.expect("within a second", seconds < 1 + TOLERANCE_SECONDS, seconds)
+    stage.note(f"stream ended after {seconds:.2f} s")
+    stage.refused(gateway.call(token), "the revoked token")
+    stage.expect("the other is still accepted", gateway.accepts(other))
+    stage.expect("and its stream goes on", not going_on.has_ended())
+    replace(revoked, {"sub": [{"issuer": provider.issuer, "sub": "ES256"}]})
+    stage.expect("it ends with its subject", going_on.has_ended(within=1 + LATE_SECONDS))
+    stage.refused(gateway.call(other), "a token of a revoked subject")
+    stage.expect("another's is accepted", gateway.accepts(provider.token(gateway.resource, alg="RS256")))
+    replace(revoked, {})
+    gateway.until(lambda: gateway.accepts(other), "what is no longer revoked is accepted", LATE_SECONDS)
+    going_on.close()
+    stream.close()
+
+
+def replace(file, value):
+    """As an editor or a volume does it: a new file takes the old one's name."""
+    fresh = file.with_suffix(".new")
+    fresh.write_text(json.dumps(value))
+    fresh.replace(file)
+
+
+@scenario("a verifier of one's own has the say")
+def verifier(stage):
+    provider = stage.provider()
+    answers, asked, failing = {}, [], Event()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            token = json.loads(self.rfile.read(int(self.headers["Content-Length"])))["token"]
+            asked.append(token)
+            body = json.dumps(answers.get(token, {"active": False})).encode()
+            self.send_response(500 if failing.is_set() else 200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *_):
+            pass
+
+    server = stage.enter(ThreadingHTTPServer(("127.0.0.1", 0), Handler))
+    Thread(target=server.serve_forever, daemon=True).start()
+    url = f"http://127.0.0.1:{server.server_port}/verify"
+    gateway = stage.gateway({"issuer": provider.issuer, "verifier": {"url": url, "cache": f"{CACHE_SECONDS}s"}})
+    claims = {"active": True, "sub": "carol", "aud": gateway.resource, "scope": "public:read"}
+    claims["exp"] = int(time.time()) + 600
+    answers["carols"], answers["elsewhere"] = claims, claims | {"aud": "http://127.0.0.1:1/mcp"}
+    stage.expect("a token it knows is accepted", gateway.accepts("carols") and gateway.accepts("carols"))
+    stage.expect("and asked about once", asked.count("carols") == 1, asked)
+    stage.refused(gateway.call("unknown"), "a token it does not know")
+    stage.refused(gateway.call("elsewhere"), "a token for another resource")
+    answer = gateway.call("carols", "get_confidential_info")
+    stage.refused(answer, "a call without the scope", 403, "insufficient_scope")
+    failing.set()
+    answer = gateway.call("fresh")
+    stage.expect("when it fails: 503", answer.status == 503, answer)
+    server.shutdown()
 
 
 @scenario("the upstream is told who calls, and never the token")

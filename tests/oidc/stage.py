@@ -92,6 +92,10 @@ class Stage:
         path.write_text(text)
         return str(path)
 
+    def enter(self, resource):
+        """Something else to be closed at the end."""
+        return self._stack.enter_context(resource)
+
     def provider(self, **more):
         program = self.parts.packages / "idp.mjs"
         provider = Provider(self.parts.clients, program, self.gateway_key, **more)
