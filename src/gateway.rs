@@ -183,7 +183,7 @@ impl Gateway {
             verifier,
             verified: VerifiedCache::new(VERIFIED),
             dpop: DpopTerms::default(),
-            proofs: Proofs::default(),
+            proofs: Proofs::new(&DpopTerms::default()),
             sealer,
             upstream,
             report,

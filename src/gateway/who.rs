@@ -1,6 +1,6 @@
 //! Who calls: the token of a request, verified, and in the hands it is bound to.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use http::{HeaderValue, header};
@@ -10,7 +10,7 @@ use super::{Gateway, intake, now};
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
 use crate::remote::Route;
-use crate::token::{self, Bearer, Issuers, Presented, ProofId, Verified};
+use crate::token::{self, Bearer, DpopTerms, Issuers, Presented, ProofId, Verified};
 
 /// The caller of this request (RFC 6750 §2.1: by the header, and nothing but the header).
 ///
@@ -54,12 +54,7 @@ async fn verified(
     Ok(caller)
 }
 
-async fn verify(
-    gateway: &Gateway,
-    bearer: &Bearer<'_>,
-    epoch: u64,
-    now: UnixTime,
-) -> Result<Arc<Caller>, Refusal> {
+async fn verify(gateway: &Gateway, bearer: &Bearer<'_>, epoch: u64, now: UnixTime) -> Result<Arc<Caller>, Refusal> {
     let caller = Arc::new(gateway.verifier.verify(bearer, now).await?);
     let issuers = gateway.verifier.ring().issuers();
     // What was asked for is remembered by whoever asked, for as long as the operator says.
@@ -83,32 +78,54 @@ fn certificate(session: &ServerSession) -> Option<[u8; 32]> {
 }
 
 /// The DPoP proofs that were used and could still be used again (RFC 9449 §11.1).
-#[derive(Default)]
-pub struct Proofs(Mutex<HashMap<[u8; 32], UnixTime>>);
+///
+/// They are held in two halves that take turns, so that old ones are forgotten all at once.
+pub struct Proofs {
+    /// The least time, in seconds, that a proof is remembered: no proof is good for longer.
+    window: u64,
+    halves: Mutex<Halves>,
+}
 
-/// The most proofs that are remembered: some 300 a second for as long as one is good.
-const MOST_PROOFS: usize = 100_000;
+#[derive(Default)]
+struct Halves {
+    current: HashSet<[u8; 32]>,
+    previous: HashSet<[u8; 32]>,
+    turn: Option<UnixTime>,
+}
+
+/// The most proofs of one half: some 500 a second.
+const MOST_PROOFS: usize = 200_000;
 
 impl Proofs {
+    /// A memory for proofs on these terms.
+    #[must_use]
+    pub fn new(terms: &DpopTerms) -> Self {
+        // One from a clock ahead of ours is good for longer by as much.
+        let window = terms.max_age.saturating_add(terms.leeway).saturating_add(terms.leeway);
+        Self { window, halves: Mutex::default() }
+    }
+
     /// Remembers a proof.
     ///
     /// # Errors
     /// [`Refusal::DpopProofInvalid`] if it was used before; [`Refusal::Overloaded`] if no more can be remembered,
     /// so that nobody can make room for a replay.
     pub fn use_once(&self, proof: &ProofId, now: UnixTime) -> Result<(), Refusal> {
-        let mut seen = self.0.lock().map_err(|_| Refusal::Overloaded)?;
-        if seen.len() >= MOST_PROOFS {
-            seen.retain(|_, forget| *forget > now);
+        let mut halves = self.halves.lock().map_err(|_| Refusal::Overloaded)?;
+        let turn = *halves.turn.get_or_insert(now.plus(self.window));
+        if now >= turn {
+            halves.previous = std::mem::take(&mut halves.current);
+            halves.turn = Some(now.plus(self.window));
         }
-        let is_full = seen.len() >= MOST_PROOFS;
-        match seen.entry(proof.digest()) {
-            std::collections::hash_map::Entry::Occupied(_) => Err(Refusal::DpopProofInvalid),
-            std::collections::hash_map::Entry::Vacant(_) if is_full => Err(Refusal::Overloaded),
-            std::collections::hash_map::Entry::Vacant(entry) => {
-                entry.insert(proof.forget);
-                Ok(())
-            }
+        let digest = proof.digest();
+        if halves.current.contains(&digest) || halves.previous.contains(&digest) {
+            return Err(Refusal::DpopProofInvalid);
         }
+        if halves.current.len() >= MOST_PROOFS {
+            return Err(Refusal::Overloaded);
+        }
+        halves.current.insert(digest);
+        Ok(())
     }
 }
 
@@ -116,26 +133,35 @@ impl Proofs {
 mod tests {
     use super::*;
 
-    fn proof(jti: &str, forget: u64) -> ProofId {
-        ProofId { jti: jti.into(), key: "key".into(), issued: UnixTime(1), forget: UnixTime(forget) }
+    fn proof(jti: &str) -> ProofId {
+        ProofId { jti: jti.into(), key: "key".into(), issued: UnixTime(1), forget: UnixTime(100) }
+    }
+
+    fn proofs() -> Proofs {
+        Proofs::new(&DpopTerms { max_age: 80, leeway: 10, ..DpopTerms::default() })
     }
 
     #[test]
-    fn a_proof_is_good_once() {
-        let proofs = Proofs::default();
-        assert_eq!(proofs.use_once(&proof("a", 100), UnixTime(1)), Ok(()));
-        assert_eq!(proofs.use_once(&proof("b", 100), UnixTime(1)), Ok(()));
-        assert_eq!(proofs.use_once(&proof("a", 100), UnixTime(2)), Err(Refusal::DpopProofInvalid));
+    fn a_proof_is_good_once_for_as_long_as_it_could_be_good() {
+        let proofs = proofs();
+        assert_eq!(proofs.use_once(&proof("a"), UnixTime(1)), Ok(()));
+        assert_eq!(proofs.use_once(&proof("b"), UnixTime(100)), Ok(()));
+        for now in [1, 2, 100, 101, 199] {
+            assert_eq!(proofs.use_once(&proof("a"), UnixTime(now)), Err(Refusal::DpopProofInvalid), "{now}");
+        }
+        for now in [101, 199, 200] {
+            assert_eq!(proofs.use_once(&proof("b"), UnixTime(now)), Err(Refusal::DpopProofInvalid), "{now}");
+        }
     }
 
     #[test]
     fn what_is_too_old_to_be_used_again_makes_room() {
-        let proofs = Proofs::default();
+        let proofs = proofs();
         for number in 0..MOST_PROOFS {
-            proofs.use_once(&proof(&number.to_string(), 100), UnixTime(1)).unwrap();
+            proofs.use_once(&proof(&number.to_string()), UnixTime(1)).unwrap();
         }
-        assert_eq!(proofs.use_once(&proof("new", 200), UnixTime(99)), Err(Refusal::Overloaded));
-        assert_eq!(proofs.use_once(&proof("0", 200), UnixTime(99)), Err(Refusal::DpopProofInvalid));
-        assert_eq!(proofs.use_once(&proof("new", 200), UnixTime(100)), Ok(()));
+        assert_eq!(proofs.use_once(&proof("new"), UnixTime(100)), Err(Refusal::Overloaded));
+        assert_eq!(proofs.use_once(&proof("0"), UnixTime(100)), Err(Refusal::DpopProofInvalid));
+        assert_eq!(proofs.use_once(&proof("new"), UnixTime(101)), Ok(()));
     }
 }
