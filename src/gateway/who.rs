@@ -112,7 +112,7 @@ impl Proofs {
     /// so that nobody can make room for a replay.
     pub fn use_once(&self, proof: &ProofId, now: UnixTime) -> Result<(), Refusal> {
         let mut halves = self.halves.lock().map_err(|_| Refusal::Overloaded)?;
-        let turn = *halves.turn.get_or_insert(now.plus(self.window));
+        let turn = *halves.turn.get_or_insert_with(|| now.plus(self.window));
         if now >= turn {
             halves.previous = std::mem::take(&mut halves.current);
             halves.turn = Some(now.plus(self.window));
