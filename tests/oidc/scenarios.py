@@ -122,6 +122,18 @@ def expiry(stage):
     stage.expect("a new one is accepted", gateway.accepts(provider.token(gateway.resource)))
 
 
+@scenario("a stream ends when its token expires")
+def expiry_of_stream(stage):
+    provider = stage.provider(lifetime=3)
+    gateway = stage.gateway(discovered(provider, leeway="0s"))
+    began = time.monotonic()
+    stream = gateway.listen(provider.token(gateway.resource))
+    stage.require("the stream is open", stream.status == 200, stream.first)
+    stage.expect("it ends", stream.has_ended(within=3 + LATE_SECONDS))
+    stage.note(f"after {time.monotonic() - began:.1f} s, lifetime 3 s")
+    stream.close()
+
+
 @scenario("scope step-up: one challenge names all scopes, and a token with these is enough")
 def step_up(stage):
     provider = stage.provider()
@@ -159,6 +171,22 @@ def opaque_refused(stage):
     stage.refused(gateway.call(provider.person_token("http://127.0.0.1:1/opaque")), "a token for another resource")
     answer = gateway.call(provider.person_token(gateway.resource), "get_confidential_info")
     stage.refused(answer, "a token without the scopes", 403, "insufficient_scope")
+
+
+@scenario("opaque tokens of machines, which have no subject, are accepted where none is required")
+def opaque_of_machines(stage):
+    provider = stage.provider()
+    gateway = stage.gateway(introspected(stage, provider, required_claims=["client_id"]), path="/opaque")
+    answer = gateway.call(provider.token(gateway.resource))
+    stage.expect("a token is accepted", answer.status == 200, answer)
+    key, url = keys.new_key(), gateway.resource
+    token = provider.bound_token(url, key)
+    answer = gateway.call(f"DPoP {token}", DPoP=keys.proof(key, "POST", url, token))
+    stage.expect("a bound one is accepted with its proof", answer.status == 200, answer)
+    answer = gateway.call(token)
+    stage.expect("and not without", answer.status == 401, answer)
+    strict = stage.gateway(introspected(stage, provider), path="/opaque")
+    stage.refused(strict.call(provider.token(strict.resource)), "a token without a subject, by default,")
 
 
 @scenario("one issuer can give JWTs and opaque tokens")
