@@ -70,14 +70,14 @@ const WAYS: &[Way] = &[
 
 #[test]
 fn what_cannot_be_judged_is_not_passed_on() {
-    let upstream = Upstream::new(|request| match request.header("x-way") {
+    let upstream = Upstream::new(|request| match request.header("mcp-param-way") {
         Some(way) => WAYS.iter().find(|(name, _)| *name == way).unwrap().1(),
         None => fine(request),
     });
     let mut gateway = Gateway::before(&upstream);
     let mut client = gateway.connect();
     for (way, _) in WAYS {
-        let response = client.ask(&list().header("X-Way", way));
+        let response = client.ask(&list().header("Mcp-Param-Way", way));
         assert_eq!(response.status, 502, "{way}: {response:?}");
         let answer = response.json();
         assert_eq!((answer["id"].as_i64(), answer["error"]["code"].as_i64()), (Some(1), Some(-32603)), "{way}");
@@ -164,7 +164,7 @@ fn a_list_in_a_stream_is_found_under_any_id_and_name() {
 
 #[test]
 fn a_get_is_answered_by_a_stream_or_not_at_all() {
-    let upstream = Upstream::new(|request| match request.header("x-status") {
+    let upstream = Upstream::new(|request| match request.header("mcp-param-status") {
         Some("405") => with_length("405 Method Not Allowed", "Allow: POST\r\n", ""),
         Some("404") => with_length("404 Not Found", JSON, r#"{"jsonrpc":"2.0","error":{"code":1,"message":"no"}}"#),
         _ => json(RESULT),
@@ -172,8 +172,8 @@ fn a_get_is_answered_by_a_stream_or_not_at_all() {
     let gateway = Gateway::before(&upstream);
     let get = Ask::get(&token("alice", "r"));
     assert_eq!(gateway.ask(&get).status, 502);
-    assert_eq!(gateway.ask(&get.clone().header("X-Status", "405")).status, 405);
-    assert_eq!(gateway.ask(&get.header("X-Status", "404")).status, 404);
+    assert_eq!(gateway.ask(&get.clone().header("Mcp-Param-Status", "405")).status, 405);
+    assert_eq!(gateway.ask(&get.header("Mcp-Param-Status", "404")).status, 404);
 }
 
 #[test]

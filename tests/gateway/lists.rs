@@ -55,10 +55,10 @@ fn each_kind_of_list_is_filtered_under_any_request() {
         (r#"{"resourceTemplates":[{"uriTemplate":"x:{a}"}]}"#, r#"{"resourceTemplates":[]}"#),
     ];
     let result = move |request: &crate::support::upstream::Request| -> String {
-        let at: usize = request.header("x-at").unwrap().parse().unwrap();
+        let at: usize = request.header("mcp-param-at").unwrap().parse().unwrap();
         format!(r#"{{"jsonrpc":"2.0","id":1,"result":{}}}"#, results[at].0)
     };
-    let upstream = Upstream::new(move |request| match request.header("x-as") {
+    let upstream = Upstream::new(move |request| match request.header("mcp-param-as") {
         Some("json") => json(&result(request)),
         _ => vec![stream_head(), event(&result(request)), last_chunk()],
     });
@@ -68,8 +68,8 @@ fn each_kind_of_list_is_filtered_under_any_request() {
         for method in methods {
             for form in ["json", "events"] {
                 let ask = Ask::post(&token("alice", "r"), request("1", method, "{}"))
-                    .header("X-At", &at.to_string())
-                    .header("X-As", form);
+                    .header("Mcp-Param-At", &at.to_string())
+                    .header("Mcp-Param-As", form);
                 let text = gateway.ask(&ask).text();
                 assert!(text.contains(seen), "{method} {form}: {text}");
             }
@@ -158,7 +158,7 @@ fn a_list_answered_with_an_error_keeps_its_status() {
 #[test]
 fn a_list_of_the_stateless_protocol_says_how_long_it_is_fresh() {
     let upstream = Upstream::new(|request| {
-        let hints = request.header("x-hints").unwrap_or_default().to_owned();
+        let hints = request.header("mcp-param-hints").unwrap_or_default().to_owned();
         json(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{{hints}"tools":[{{"name":"never"}}]}}}}"#))
     });
     let gateway = Gateway::before(&upstream);
@@ -172,7 +172,7 @@ fn a_list_of_the_stateless_protocol_says_how_long_it_is_fresh() {
         (r#""ttlMs":99999999,"cacheScope":"private","#, 60_000),
         (r#""ttlMs":-1,"#, 60_000),
     ] {
-        let result = gateway.ask(&ask.clone().header("X-Hints", hints)).json()["result"].clone();
+        let result = gateway.ask(&ask.clone().header("Mcp-Param-Hints", hints)).json()["result"].clone();
         assert_eq!(result["ttlMs"], ttl, "{hints}");
         assert_eq!(result["cacheScope"], "private", "{hints}");
         assert_eq!(result["tools"].as_array().unwrap().len(), 0);

@@ -22,7 +22,7 @@ const UNREACHABLE: &[(Refusal, &str)] = &[
 /// The gateway a case needs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Before {
-    /// Small limits, and an upstream that does what `X-Script` says.
+    /// Small limits, and an upstream that does what `Mcp-Script` says.
     Script,
     /// The same with little patience.
     Hasty,
@@ -69,11 +69,11 @@ fn post(body: impl Into<Vec<u8>>) -> Ask {
 }
 
 fn scripted(script: &str) -> Ask {
-    post(call("open")).header("X-Script", script)
+    post(call("open")).header("Mcp-Param-Script", script)
 }
 
 fn do_as_told(request: &Request) -> Vec<Step> {
-    match request.header("x-script") {
+    match request.header("mcp-param-script") {
         None => fine(request),
         Some("break off") => vec![Step::Close],
         Some("garbage") => vec!["\0\0 this is not HTTP\r\n\r\n".into(), Step::Close],
