@@ -23,6 +23,7 @@ mod lifecycle;
 mod lists;
 mod refusals;
 mod sessions;
+mod smuggling;
 mod streams;
 mod tokens;
 mod transports;
