@@ -122,7 +122,7 @@ impl Fetched {
 
     /// Fetches once, and says how long to wait for the next time.
     pub(super) async fn refresh(&self, apply: &impl Fn(Change, JwksResult)) -> Duration {
-        self.state().gate.begin(Instant::now());
+        self.state().gate.begin();
         let fetched = self.fetch().await;
         let chance = chance();
         let mut state = self.state();

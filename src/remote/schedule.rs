@@ -32,7 +32,8 @@ fn part(time: Duration, chance: u8, share: u32) -> Duration {
 /// Who may have keys fetched out of turn.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    started: Option<Instant>,
+    /// When one was last asked for. Those in turn do not count: keys may be new right after one of them.
+    asked: Option<Instant>,
     is_under_way: bool,
 }
 
@@ -48,20 +49,20 @@ pub(super) enum Admission {
 }
 
 impl Gate {
-    /// Asks for a fetch at `now`. What is admitted counts as started.
+    /// Asks for a fetch out of turn at `now`. What is admitted counts as started.
     pub(super) fn ask(&mut self, now: Instant, interval: Duration) -> Admission {
         if self.is_under_way {
             return Admission::Wait;
         }
-        if self.started.is_some_and(|started| now.saturating_duration_since(started) < interval) {
+        if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) < interval) {
             return Admission::No;
         }
-        self.begin(now);
+        self.asked = Some(now);
+        self.begin();
         Admission::Start
     }
 
-    pub(super) fn begin(&mut self, now: Instant) {
-        self.started = Some(now);
+    pub(super) const fn begin(&mut self) {
         self.is_under_way = true;
     }
 
@@ -112,6 +113,12 @@ mod tests {
         gate.end();
         assert_eq!(gate.ask(start + seconds(29), seconds(30)), Admission::No);
         assert_eq!(gate.ask(start + seconds(30), seconds(30)), Admission::Start);
+        // One in turn is no answer to who asks right after it, and no reason to have asked.
+        gate.end();
+        gate.begin();
+        assert_eq!(gate.ask(start + seconds(59), seconds(30)), Admission::Wait);
+        gate.end();
+        assert_eq!(gate.ask(start + seconds(60), seconds(30)), Admission::Start);
         // One that hangs is not joined by a second.
         assert_eq!(gate.ask(start + seconds(90), seconds(30)), Admission::Wait);
     }
