@@ -12,9 +12,6 @@ use crate::support::{Ask, Client, Gate, Gateway, Response, Step, Upstream, call,
 
 /// Refusals that no request to a running gateway can bring about, and why.
 const UNREACHABLE: &[(Refusal, &str)] = &[
-    (Refusal::KeysUnavailable, "keys are read from files at the start, which fails without them"),
-    (Refusal::TokenInactive, "nobody is asked about tokens by the running gateway"),
-    (Refusal::VerificationUnavailable, "nobody is asked about tokens by the running gateway"),
     (Refusal::TokenRevoked, "the running gateway has no list of revoked tokens"),
     (Refusal::DpopNonceRequired, "the running gateway asks for no nonces"),
 ];
@@ -28,6 +25,8 @@ enum Before {
     Hasty,
     /// A gateway with as much under way as it may have.
     Full,
+    /// A gateway that asks others about tokens: one who answers as the token says, and one who is not there.
+    Asking,
 }
 
 /// What a refused caller gets.
@@ -175,6 +174,32 @@ fn tokens() -> Vec<Case> {
     ]
 }
 
+fn tokens_asked_about() -> Vec<Case> {
+    let header = json!({"alg": "ES256", "kid": "one"});
+    let of_absent = signed_by(&header, &with(json!({"iss": "https://keys.test"})), "x");
+    let inactive = case(Refusal::TokenInactive, &Ask::post("inactive", call("open")), 401, 40_101, "");
+    let unavailable = |refusal, token: &str, code| case(refusal, &Ask::post(token, call("open")), 503, code, "");
+    let sentence = "the token is not active";
+    let challenge =
+        format!("Bearer error=\"invalid_token\", scope=\"{SCOPES}\", {METADATA}, error_description=\"{sentence}\"");
+    let cases = vec![
+        Case { challenge: Some(challenge), ..inactive },
+        unavailable(Refusal::VerificationUnavailable, "nonsense", 50_303),
+        unavailable(Refusal::KeysUnavailable, &of_absent, 50_302),
+    ];
+    cases.into_iter().map(|case| Case { before: Before::Asking, ..case }).collect()
+}
+
+/// Answers about a token what the token says.
+fn verify(request: &Request) -> Vec<Step> {
+    let question: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
+    match question["token"].as_str() {
+        Some("inactive") => json(r#"{"active":false}"#),
+        Some("good") => json(r#"{"active":true,"sub":"alice","scope":"r","aud":"http://gateway.test/mcp"}"#),
+        _ => json("hello"),
+    }
+}
+
 fn messages() -> Vec<Case> {
     let said = |body: &str| post(body);
     let deep = request("1", "tools/list", &format!("{{\"x\":{}{}}}", "[".repeat(40), "]".repeat(40)));
@@ -254,15 +279,29 @@ fn modern_call(method: &str, params: &str, name: &str) -> Ask {
 }
 
 fn cases() -> Vec<Case> {
-    [ways_in(), tokens(), messages(), decisions(), ways_out()].concat()
+    [ways_in(), tokens(), tokens_asked_about(), messages(), decisions(), ways_out()].concat()
 }
 
 /// A gateway and its upstream, for the cases that need them so.
 struct Bench {
     upstream: Upstream,
     gateway: Gateway,
+    /// Who is asked about tokens.
+    _verifier: Upstream,
     /// What keeps it full.
     _held: Option<Client>,
+}
+
+/// Issuers of which one is not there and another asks `verifier`.
+fn asking(verifier: &Upstream) -> String {
+    let (absent, verifier) = (Upstream::down().url, &verifier.url);
+    [
+        "issuers:".to_owned(),
+        "- {issuer: https://idp.test, secret_file: secret}".to_owned(),
+        format!("- {{issuer: https://keys.test, jwks_uri: '{absent}'}}"),
+        format!("- {{issuer: https://asked.test, verifier: {{url: '{verifier}'}}}}"),
+    ]
+    .join("\n")
 }
 
 impl Bench {
@@ -276,6 +315,11 @@ impl Bench {
             setup.folder().join("secret").display(),
             keys.display(),
         );
+        let verifier = Upstream::new(verify);
+        let config = match before {
+            Before::Script | Before::Hasty | Before::Full => config,
+            Before::Asking => asking(&verifier),
+        };
         let config = setup.file("toolgate.yaml", &config);
         let setup = setup
             .without("--issuer")
@@ -285,7 +329,7 @@ impl Bench {
             .arg("--limits-depth", "16")
             .arg("--limits-response", "64KiB");
         let setup = match before {
-            Before::Script => setup,
+            Before::Script | Before::Asking => setup,
             Before::Hasty => setup.arg("--limits-body-timeout", "300ms").arg("--limits-upstream-timeout", "300ms"),
             Before::Full => setup.arg("--limits-streams", "1"),
         };
@@ -296,7 +340,7 @@ impl Bench {
             assert_eq!(client.response_head().status, 200);
             client
         });
-        Self { upstream, gateway, _held: held }
+        Self { upstream, gateway, _verifier: verifier, _held: held }
     }
 
     fn outcomes(&self, refusal: Refusal) -> u64 {
@@ -370,6 +414,14 @@ fn a_gateway_without_patience_says_so() {
 #[test]
 fn a_gateway_that_is_full_says_so_and_tells_when_to_come_back() {
     check_all(Before::Full);
+}
+
+#[test]
+fn a_gateway_that_asks_others_says_what_they_say() {
+    check_all(Before::Asking);
+    let bench = Bench::new(Before::Asking);
+    assert_eq!(bench.gateway.ask(&Ask::post("good", call("read"))).status, 200);
+    assert_eq!(bench.gateway.ask(&Ask::post("good", call("write"))).status, 403);
 }
 
 #[test]
