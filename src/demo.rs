@@ -14,6 +14,7 @@ use crate::gateway::upstream::{Target, UpstreamSettings};
 use crate::gateway::{Config, Limits, metadata, now};
 use crate::live::{self, Live, Reload};
 use crate::remote::{KeyRing, Verifier};
+use crate::revoked::Revoked;
 use crate::serve::{self, EXIT_CONFIG, Plan, random_key, say};
 use crate::session::Sealer;
 use crate::settings::args::DemoArgs;
@@ -77,6 +78,8 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
         },
         live,
         policy_file: args.policy.clone(),
+        revoked: Revoked::default(),
+        revocations_file: None,
         audit: AuditTarget::Stdout,
         threads: 2,
         grace: Duration::from_secs(5),

@@ -29,6 +29,7 @@ use crate::caller::UnixTime;
 use crate::live::Live;
 use crate::refusal::Refusal;
 use crate::remote::Verifier;
+use crate::revoked::Revoked;
 use crate::session::Sealer;
 use crate::settings::HostRule;
 use crate::token::DpopTerms;
@@ -110,6 +111,7 @@ pub struct Config {
 pub struct Gateway {
     config: Config,
     live: Arc<Live>,
+    revoked: Arc<Revoked>,
     verifier: Verifier,
     verified: VerifiedCache,
     dpop: DpopTerms,
@@ -128,6 +130,8 @@ pub struct Parts {
     pub config: Config,
     /// The policy in force.
     pub live: Arc<Live>,
+    /// What is revoked.
+    pub revoked: Arc<Revoked>,
     /// Whose tokens it takes.
     pub verifier: Verifier,
     /// What binds sessions to their owners.
@@ -172,7 +176,7 @@ impl Gateway {
     /// A gateway of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, live, verifier, sealer, upstream, report, under_way } = parts;
+        let Parts { config, live, revoked, verifier, sealer, upstream, report, under_way } = parts;
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
@@ -180,6 +184,7 @@ impl Gateway {
             bodies: Bodies::new(BODIES.max(config.limits.body.saturating_mul(4))),
             config,
             live,
+            revoked,
             verifier,
             verified: VerifiedCache::new(VERIFIED),
             dpop: DpopTerms::default(),

@@ -21,10 +21,11 @@ use crate::gateway::door::Door;
 use crate::gateway::record::Report;
 use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
 use crate::gateway::{self, Config, Gateway, Parts, metadata};
-use crate::live::{self, Live, Reload};
+use crate::live::{self, Held, Live, Reload};
 use crate::remote::{KeyRing, Verifier};
 use crate::report::audit::Audit;
 use crate::report::metrics::Metrics;
+use crate::revoked::Revoked;
 use crate::session::Sealer;
 use crate::settings::{self, ListenAddress, PublicUrl, Settings, Tls};
 use admin::Admin;
@@ -55,6 +56,10 @@ pub struct Plan {
     pub live: Live,
     /// The file that is watched for the next one.
     pub policy_file: Option<PathBuf>,
+    /// What is revoked at the start.
+    pub revoked: Revoked,
+    /// The file that is watched for what is revoked next.
+    pub revocations_file: Option<PathBuf>,
     /// Where decisions are written down.
     pub audit: settings::AuditTarget,
     /// Worker threads.
@@ -117,6 +122,7 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
     if let Reload::Kept(trouble) = live.replace(&settings.policy.display().to_string(), &text) {
         return Err(trouble);
     }
+    let revoked = revoked(settings)?;
     let mut reserved = Vec::new();
     let mut listen = Vec::new();
     for one in &settings.listen {
@@ -149,11 +155,24 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
         upstream: upstream(settings),
         live,
         policy_file: Some(settings.policy.clone()),
+        revoked,
+        revocations_file: settings.revocations.clone(),
         audit: settings.audit.clone(),
         threads: settings.threads,
         grace: settings.limits.grace,
         shutdown_delay: settings.limits.shutdown_delay,
     })
+}
+
+/// What is revoked at the start. Without the list that is configured nobody could be told apart.
+fn revoked(settings: &Settings) -> Result<Revoked, String> {
+    let revoked = Revoked::default();
+    if let Some(file) = &settings.revocations
+        && let Reload::Kept(trouble) = revoked.replace(&file.display().to_string(), &live::read(file)?)
+    {
+        return Err(trouble);
+    }
+    Ok(revoked)
 }
 
 /// A key of this process alone: sessions end with it.
@@ -228,12 +247,14 @@ pub fn start(plan: Plan) -> ExitCode {
     };
     let live = Arc::new(plan.live);
     report.policy_in_force(live.snapshot().generation);
+    let revoked = Arc::new(plan.revoked);
     let under_way = Arc::new(AtomicUsize::new(0));
     let upstream = Arc::new(Upstream::new(plan.upstream));
     let keys = Arc::clone(plan.verifier.ring());
     let gateway = Gateway::new(Parts {
         config: plan.config,
         live: Arc::clone(&live),
+        revoked: Arc::clone(&revoked),
         verifier: plan.verifier,
         sealer: plan.sealer,
         upstream: Arc::clone(&upstream),
@@ -241,7 +262,8 @@ pub fn start(plan: Plan) -> ExitCode {
         under_way: Arc::clone(&under_way),
     });
     let signals = Arc::new(Signals::new(plan.shutdown_delay, under_way, audit));
-    let admin = Admin::new(Arc::clone(&live), keys, upstream, plan.metrics, Arc::clone(&signals));
+    let admin =
+        Admin::new(Arc::clone(&live), Arc::clone(&revoked), keys, upstream, plan.metrics, Arc::clone(&signals));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(plan.threads, plan.grace));
     server.bootstrap();
     let mut public = Service::new("gateway".to_owned(), Door::new(gateway));
@@ -261,7 +283,11 @@ pub fn start(plan: Plan) -> ExitCode {
     server.add_service(public);
     server.add_service(operator);
     if let Some(file) = plan.policy_file {
-        watch(file, live, report, &signals);
+        let report = Arc::clone(&report);
+        watch("policy", file, live, &signals, move |reload| report.reloaded(reload));
+    }
+    if let Some(file) = plan.revocations_file {
+        watch("revocations", file, revoked, &signals, move |reload| report.revocations_reloaded(reload));
     }
     server.run(RunArgs { shutdown_signal: Box::new(signals::Watch(Arc::clone(&signals))) });
     drop(plan.reserved);
@@ -296,14 +322,21 @@ fn server_conf(threads: usize, grace: Duration) -> ServerConf {
     }
 }
 
-fn watch(file: PathBuf, live: Arc<Live>, report: Arc<Report>, signals: &Signals) {
+/// Puts what is written in `file` into force whenever it changes.
+fn watch(
+    what: &'static str,
+    file: PathBuf,
+    held: Arc<impl Held + Send + Sync + 'static>,
+    signals: &Signals,
+    report: impl Fn(&Reload) + Send + 'static,
+) {
     let stop: Arc<AtomicBool> = signals.stop();
     std::thread::spawn(move || {
-        live::watch(&file, &live, &stop, |reload| {
-            report.reloaded(reload);
+        live::watch(&file, &*held, &stop, |reload| {
+            report(reload);
             match reload {
-                Reload::Done(generation) => say(&format!("policy: generation {generation} is in force")),
-                Reload::Kept(trouble) => say(&format!("policy: the last good one stays in force\n{trouble}")),
+                Reload::Done(generation) => say(&format!("{what}: generation {generation} is in force")),
+                Reload::Kept(trouble) => say(&format!("{what}: the last good one stays in force\n{trouble}")),
             }
         });
     });

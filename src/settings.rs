@@ -55,6 +55,8 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// The policy file.
     pub policy: PathBuf,
+    /// The file that says what is revoked.
+    pub revocations: Option<PathBuf>,
     /// Whose tokens are accepted, at least one.
     pub issuers: Vec<IssuerSettings>,
     /// Where a token for the upstream comes from, if it gets one.
@@ -143,6 +145,7 @@ impl Settings {
         Some(Self {
             listen,
             admin,
+            revocations: sources.parsed("revocations", readable_file),
             public_url,
             issuers: issuers::read(sources, &mut warnings),
             upstream_token: asked::upstream_token(sources),

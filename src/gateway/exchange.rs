@@ -156,6 +156,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         config: &gateway.config,
         report: &gateway.report,
         live: &gateway.live,
+        revoked: &gateway.revoked,
         snapshot: Arc::clone(snapshot),
         caller,
         grants: snapshot.policy.grants(&caller.scopes),

@@ -22,6 +22,7 @@ mod hostile;
 mod lifecycle;
 mod lists;
 mod refusals;
+mod revocations;
 mod sessions;
 mod smuggling;
 mod streams;
