@@ -19,7 +19,7 @@ use crate::serve::{self, EXIT_CONFIG, Plan, random_key, say};
 use crate::session::Sealer;
 use crate::settings::args::DemoArgs;
 use crate::settings::{AuditTarget, HostRule, ListenAddress};
-use crate::token::{Algorithm, Issuer, Issuers, KeySet, Mint, mint_hs256};
+use crate::token::{Algorithm, IdentityHeaders, Issuer, Issuers, KeySet, Mint, mint_hs256};
 
 /// The policy of the demonstration, unless another is given.
 const SAMPLE_POLICY: &str = include_str!("../policy/sample.yaml");
@@ -76,6 +76,7 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
             connect_timeout: Duration::from_secs(2),
             answer_timeout: Duration::from_secs(300),
         },
+        exchanger: None,
         live,
         policy_file: args.policy.clone(),
         revoked: Revoked::default(),
@@ -103,6 +104,7 @@ fn config(listen: SocketAddr) -> Config {
         allowed_hosts: HostRule::loopback().chain([HostRule::of_address(listen)]).collect(),
         allowed_origins: Vec::new(),
         allow_loopback_origins: true,
+        identity_headers: IdentityHeaders::default(),
         limits: Limits::default(),
     }
 }

@@ -28,11 +28,11 @@ use tokio::time::timeout;
 use crate::caller::UnixTime;
 use crate::live::Live;
 use crate::refusal::Refusal;
-use crate::remote::Verifier;
+use crate::remote::{Exchanger, Verifier};
 use crate::revoked::Revoked;
 use crate::session::Sealer;
 use crate::settings::HostRule;
-use crate::token::DpopTerms;
+use crate::token::{DpopTerms, IdentityHeaders};
 use answer::{Answer, Gone};
 use intake::Bodies;
 use record::Report;
@@ -103,6 +103,8 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Whether pages served from this machine may use it.
     pub allow_loopback_origins: bool,
+    /// Which headers tell the upstream who calls.
+    pub identity_headers: IdentityHeaders,
     /// What bounds a request.
     pub limits: Limits,
 }
@@ -119,6 +121,7 @@ pub struct Gateway {
     bodies: Bodies,
     sealer: Sealer,
     upstream: Arc<Upstream>,
+    exchanger: Option<Exchanger>,
     report: Arc<Report>,
     under_way: Arc<AtomicUsize>,
     options: HttpServerOptions,
@@ -138,6 +141,8 @@ pub struct Parts {
     pub sealer: Sealer,
     /// Where it forwards to.
     pub upstream: Arc<Upstream>,
+    /// Where tokens for it come from, if it gets one.
+    pub exchanger: Option<Exchanger>,
     /// Where it reports to.
     pub report: Arc<Report>,
     /// How many requests are under way, for whoever waits for their end.
@@ -176,7 +181,7 @@ impl Gateway {
     /// A gateway of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, live, revoked, verifier, sealer, upstream, report, under_way } = parts;
+        let Parts { config, live, revoked, verifier, sealer, upstream, exchanger, report, under_way } = parts;
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
@@ -191,6 +196,7 @@ impl Gateway {
             proofs: Proofs::new(&DpopTerms::default()),
             sealer,
             upstream,
+            exchanger,
             report,
             under_way,
             options,

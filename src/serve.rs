@@ -22,7 +22,7 @@ use crate::gateway::record::Report;
 use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
 use crate::gateway::{self, Config, Gateway, Parts, metadata};
 use crate::live::{self, Held, Live, Reload};
-use crate::remote::{KeyRing, Verifier};
+use crate::remote::{Exchanger, KeyRing, Verifier};
 use crate::report::audit::Audit;
 use crate::report::metrics::Metrics;
 use crate::revoked::Revoked;
@@ -52,6 +52,8 @@ pub struct Plan {
     pub sealer: Sealer,
     /// Where requests go.
     pub upstream: UpstreamSettings,
+    /// Where tokens for the upstream come from, if it gets one.
+    pub exchanger: Option<Exchanger>,
     /// The first policy, in force.
     pub live: Live,
     /// The file that is watched for the next one.
@@ -153,6 +155,7 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
             None => Sealer::new(&random_key()?),
         },
         upstream: upstream(settings),
+        exchanger: settings.upstream_token.as_ref().map(Exchanger::new).transpose()?,
         live,
         policy_file: Some(settings.policy.clone()),
         revoked,
@@ -211,6 +214,7 @@ fn config(settings: &Settings, public_url: &PublicUrl) -> Config {
         allowed_hosts: settings.hosts(public_url),
         allowed_origins: settings.allowed_origins.clone(),
         allow_loopback_origins: false,
+        identity_headers: settings.identity_headers.clone(),
         limits: gateway::Limits::from(limits),
     }
 }
@@ -258,6 +262,7 @@ pub fn start(plan: Plan) -> ExitCode {
         verifier: plan.verifier,
         sealer: plan.sealer,
         upstream: Arc::clone(&upstream),
+        exchanger: plan.exchanger,
         report: Arc::clone(&report),
         under_way: Arc::clone(&under_way),
     });

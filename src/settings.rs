@@ -9,6 +9,7 @@ mod asked;
 mod draft;
 mod file;
 mod given;
+mod identity;
 mod issuers;
 mod key_source;
 mod keys;
@@ -22,6 +23,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::token::IdentityHeaders;
 pub use address::{HostRule, Listen, ListenAddress, PublicUrl, Tls, Upstream};
 use address::{origin, socket_address};
 use args::ServeArgs;
@@ -61,6 +63,8 @@ pub struct Settings {
     pub issuers: Vec<IssuerSettings>,
     /// Where a token for the upstream comes from, if it gets one.
     pub upstream_token: Option<UpstreamToken>,
+    /// Which headers tell the upstream who calls.
+    pub identity_headers: IdentityHeaders,
     /// The limits.
     pub limits: Limits,
     /// Worker threads.
@@ -149,6 +153,7 @@ impl Settings {
             public_url,
             issuers: issuers::read(sources, &mut warnings),
             upstream_token: asked::upstream_token(sources),
+            identity_headers: identity::headers(sources),
             limits: Limits::read(sources),
             threads: sources.read("threads", cores, |text| count(text, &(1..=1024))),
             allowed_hosts: list(sources, "allowed_hosts", HostRule::parse),

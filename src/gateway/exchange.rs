@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
@@ -12,7 +13,7 @@ use super::answer::{self, Gone};
 use super::downstream::{Ending, Passage, Unpassed};
 use super::intake::{self, Room, Route};
 use super::record::Record;
-use super::who::{leeway, who};
+use super::who::{leeway, presented, who};
 use super::{Gateway, headers, metadata, now};
 use crate::caller::Caller;
 use crate::judge::{self, Permit, Refused};
@@ -232,7 +233,10 @@ impl Turn<'_> {
     async fn forward(&mut self, forward: Forward<'_>, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
         let Forward { permit, method, body, bound, room } = forward;
         let upstream = &self.gateway.upstream;
-        let headers = upstream_headers(self.gateway, self.session, bound)?;
+        let mut headers = upstream_headers(self.gateway, self.session, passage.caller, bound)?;
+        if let Some(token) = token_for_upstream(self.gateway, self.session, passage.caller).await? {
+            headers.insert(header::AUTHORIZATION, token);
+        }
         let started = Instant::now();
         let sent = tokio::select! {
             biased;
@@ -336,7 +340,27 @@ struct Forward<'p> {
     room: Option<Room<'p>>,
 }
 
-fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) -> Result<HeaderMap, Refusal> {
+/// The `Authorization` that the upstream gets, where it gets one. It is never the caller's own.
+async fn token_for_upstream(
+    gateway: &Gateway,
+    session: &ServerSession,
+    caller: &Caller,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let Some(exchanger) = &gateway.exchanger else { return Ok(None) };
+    let (_, token) = presented(session.req_header())?;
+    let token = exchanger.exchange(&token, caller, now().0).await?;
+    let value = HeaderValue::from_str(&format!("Bearer {token}"));
+    let mut value = value.map_err(|_| Refusal::VerificationUnavailable)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+fn upstream_headers(
+    gateway: &Gateway,
+    session: &ServerSession,
+    caller: &Caller,
+    bound: Bound,
+) -> Result<HeaderMap, Refusal> {
     let mut headers = headers::to_upstream(&session.req_header().headers);
     let host = &gateway.upstream.settings().host;
     headers.insert(header::HOST, HeaderValue::from_str(host).map_err(|_| Refusal::UpstreamDown)?);
@@ -345,6 +369,16 @@ fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) ->
     }
     if let Some(id) = bound.last_event_id {
         headers.insert("last-event-id", id);
+    }
+    let identity = &gateway.config.identity_headers;
+    // A claim that a caller lacks must not be told by the caller itself.
+    for name in identity.names() {
+        headers.remove(name);
+    }
+    for (name, value) in identity.render(caller) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
     }
     Ok(headers)
 }

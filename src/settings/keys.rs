@@ -62,6 +62,12 @@ pub(super) const KEYS: &[Key] = &[
         "At least 32 bytes, the same on all replicas [default: random per process]",
         MAIN,
     ),
+    many(
+        "identity_headers",
+        "NAME=CLAIM",
+        "Headers that tell the upstream who calls; in the file a mapping of names to claims [default: none]",
+        MAIN,
+    ),
     one("audit.file", "WHERE", "Where audit lines go: stdout, stderr, none or a file [default: stdout]", MAIN),
     one("threads", "COUNT", "Worker threads [default: the cores this process may use]", MAIN),
     one("issuer", "NAME", "The exact `iss` of accepted tokens", ISSUER),
@@ -119,7 +125,6 @@ pub(super) const KEYS: &[Key] = &[
 
 /// Keys of the file that later versions have. Refused by name: to ignore one would be to promise what it promises.
 pub(super) const NOT_YET: &[(&str, &str)] = &[
-    ("identity_headers", "identity headers are not supported in this version"),
     ("exposure_guard", "the exposure guard is not supported in this version"),
     ("audit.arguments", "arguments are never recorded in this version"),
     ("tls.client_ca", "client certificates are not supported in this version"),

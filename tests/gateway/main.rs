@@ -19,6 +19,7 @@ mod bodies;
 mod connections;
 mod doors;
 mod hostile;
+mod identity;
 mod lifecycle;
 mod lists;
 mod refusals;
