@@ -19,7 +19,7 @@ use crate::serve::{self, EXIT_CONFIG, Plan, random_key, say};
 use crate::session::Sealer;
 use crate::settings::args::DemoArgs;
 use crate::settings::{AuditTarget, HostRule, ListenAddress};
-use crate::token::{Algorithm, IdentityHeaders, Issuer, Issuers, KeySet, Mint, mint_hs256};
+use crate::token::{Algorithm, DpopTerms, IdentityHeaders, Issuer, Issuers, KeySet, Mint, mint_hs256};
 
 /// The policy of the demonstration, unless another is given.
 const SAMPLE_POLICY: &str = include_str!("../policy/sample.yaml");
@@ -68,6 +68,7 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
         config: config(listen),
         metrics: serve::metrics(std::iter::once(&*issuer.name))?,
         verifier: verifier(issuer)?,
+        dpop: DpopTerms::default(),
         sealer: Sealer::new(&random_key()?),
         upstream: UpstreamSettings {
             target: Target::Tcp(format!("127.0.0.1:{port}")),
@@ -105,6 +106,7 @@ fn config(listen: SocketAddr) -> Config {
         allowed_origins: Vec::new(),
         allow_loopback_origins: true,
         identity_headers: IdentityHeaders::default(),
+        is_dpop_required: false,
         limits: Limits::default(),
     }
 }

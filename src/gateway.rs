@@ -105,6 +105,8 @@ pub struct Config {
     pub allow_loopback_origins: bool,
     /// Which headers tell the upstream who calls.
     pub identity_headers: IdentityHeaders,
+    /// Whether every token must be bound to a DPoP key, as clients are told.
+    pub is_dpop_required: bool,
     /// What bounds a request.
     pub limits: Limits,
 }
@@ -137,6 +139,8 @@ pub struct Parts {
     pub revoked: Arc<Revoked>,
     /// Whose tokens it takes.
     pub verifier: Verifier,
+    /// On which terms DPoP proofs are accepted.
+    pub dpop: DpopTerms,
     /// What binds sessions to their owners.
     pub sealer: Sealer,
     /// Where it forwards to.
@@ -181,7 +185,7 @@ impl Gateway {
     /// A gateway of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, live, revoked, verifier, sealer, upstream, exchanger, report, under_way } = parts;
+        let Parts { config, live, revoked, verifier, dpop, sealer, upstream, exchanger, report, under_way } = parts;
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
@@ -192,8 +196,8 @@ impl Gateway {
             revoked,
             verifier,
             verified: VerifiedCache::new(VERIFIED),
-            dpop: DpopTerms::default(),
-            proofs: Proofs::new(&DpopTerms::default()),
+            proofs: Proofs::new(&dpop),
+            dpop,
             sealer,
             upstream,
             exchanger,

@@ -28,6 +28,7 @@ use crate::report::metrics::Metrics;
 use crate::revoked::Revoked;
 use crate::session::Sealer;
 use crate::settings::{self, ListenAddress, PublicUrl, Settings, Tls};
+use crate::token::DpopTerms;
 use admin::Admin;
 use signals::Signals;
 
@@ -46,6 +47,8 @@ pub struct Plan {
     pub config: Config,
     /// Whose tokens are taken.
     pub verifier: Verifier,
+    /// On which terms DPoP proofs are accepted.
+    pub dpop: DpopTerms,
     /// Where all is counted.
     pub metrics: Arc<Metrics>,
     /// What binds sessions to their owners.
@@ -125,6 +128,10 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
         return Err(trouble);
     }
     let revoked = revoked(settings)?;
+    let key = match &settings.session_key {
+        Some(key) => key.expose().to_vec(),
+        None => random_key()?.to_vec(),
+    };
     let mut reserved = Vec::new();
     let mut listen = Vec::new();
     for one in &settings.listen {
@@ -150,10 +157,8 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
         config: config(settings, &public_url),
         verifier,
         metrics,
-        sealer: match &settings.session_key {
-            Some(key) => Sealer::new(key.expose()),
-            None => Sealer::new(&random_key()?),
-        },
+        dpop: settings.dpop.terms(&key),
+        sealer: Sealer::new(&key),
         upstream: upstream(settings),
         exchanger: settings.upstream_token.as_ref().map(Exchanger::new).transpose()?,
         live,
@@ -215,6 +220,7 @@ fn config(settings: &Settings, public_url: &PublicUrl) -> Config {
         allowed_origins: settings.allowed_origins.clone(),
         allow_loopback_origins: false,
         identity_headers: settings.identity_headers.clone(),
+        is_dpop_required: settings.dpop.required,
         limits: gateway::Limits::from(limits),
     }
 }
@@ -260,6 +266,7 @@ pub fn start(plan: Plan) -> ExitCode {
         live: Arc::clone(&live),
         revoked: Arc::clone(&revoked),
         verifier: plan.verifier,
+        dpop: plan.dpop,
         sealer: plan.sealer,
         upstream: Arc::clone(&upstream),
         exchanger: plan.exchanger,

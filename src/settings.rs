@@ -6,6 +6,7 @@
 mod address;
 pub mod args;
 mod asked;
+mod dpop;
 mod draft;
 mod file;
 mod given;
@@ -28,6 +29,7 @@ pub use address::{HostRule, Listen, ListenAddress, PublicUrl, Tls, Upstream};
 use address::{origin, socket_address};
 use args::ServeArgs;
 pub use asked::{Asked, Client, ClientAuth, UpstreamToken, Whom};
+pub use dpop::Dpop;
 use file::{Entry, Node};
 use given::Sources;
 pub use issuers::IssuerSettings;
@@ -65,6 +67,8 @@ pub struct Settings {
     pub upstream_token: Option<UpstreamToken>,
     /// Which headers tell the upstream who calls.
     pub identity_headers: IdentityHeaders,
+    /// On which terms DPoP proofs are accepted.
+    pub dpop: Dpop,
     /// The limits.
     pub limits: Limits,
     /// Worker threads.
@@ -154,6 +158,7 @@ impl Settings {
             issuers: issuers::read(sources, &mut warnings),
             upstream_token: asked::upstream_token(sources),
             identity_headers: identity::headers(sources),
+            dpop: Dpop::read(sources),
             limits: Limits::read(sources),
             threads: sources.read("threads", cores, |text| count(text, &(1..=1024))),
             allowed_hosts: list(sources, "allowed_hosts", HostRule::parse),

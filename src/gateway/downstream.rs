@@ -54,6 +54,8 @@ pub struct Passage<'a> {
     pub remaining: Duration,
     /// What the client is to know the session by.
     pub session_id: Option<String>,
+    /// The nonce that its next proof must contain, where proofs need one.
+    pub nonce: Option<String>,
     /// What was cut out so far.
     pub tallies: Vec<Tally>,
 }
@@ -241,6 +243,9 @@ impl Passage<'_> {
         if is_of_this_caller {
             insert(&mut head, header::CACHE_CONTROL, "private, no-store")?;
             head.append_header(header::VARY, "Authorization").map_err(nonsense)?;
+        }
+        if let Some(nonce) = &self.nonce {
+            insert(&mut head, HeaderName::from_static("dpop-nonce"), nonce)?;
         }
         if let Some(id) = &self.session_id {
             insert(&mut head, HeaderName::from_static("mcp-session-id"), id)?;

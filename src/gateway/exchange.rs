@@ -143,6 +143,7 @@ async fn judged(
     let method = session.req_header().method.clone();
     intake::refuse_other_methods(&method)?;
     let mut passage = passage(gateway, snapshot, &caller);
+    passage.nonce = nonce(gateway, session);
     let mut turn = Turn { gateway, session, shutdown, record };
     if method == Method::POST {
         turn.message(&mut passage).await
@@ -167,6 +168,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         hints_required: false,
         remaining: remaining(gateway, caller),
         session_id: None,
+        nonce: None,
         tallies: Vec::new(),
     }
 }
@@ -389,6 +391,12 @@ fn remaining(gateway: &Gateway, caller: &Caller) -> Duration {
     Duration::from_secs(until.0).saturating_sub(now().1)
 }
 
+/// What the next proof of a caller who uses proofs must contain (RFC 9449 §8.2, §9).
+fn nonce(gateway: &Gateway, session: &ServerSession) -> Option<String> {
+    let is_proven = session.req_header().headers.contains_key("dpop");
+    if is_proven { gateway.dpop.nonce.fresh(now().0) } else { None }
+}
+
 async fn refuse(
     gateway: &Gateway,
     session: &mut ServerSession,
@@ -412,7 +420,10 @@ async fn refuse(
         // What looks like any server's answer must not be told apart by it.
         decision: matches!(no.refusal, Refusal::ScopeInsufficient | Refusal::Forbidden).then_some(&decision),
     };
-    let answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes);
+    let mut answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes);
+    if let Some(nonce) = nonce(gateway, session) {
+        answer.set(HeaderName::from_static("dpop-nonce"), &nonce);
+    }
     // What comes next on a connection whose framing broke could be anything.
     let is_broken = matches!(no.refusal, Refusal::BodyCutShort | Refusal::BodyTooSlow | Refusal::HttpMalformed);
     if is_broken || is_body_uncertain(session) {

@@ -43,6 +43,7 @@ const fn many(name: &'static str, value: &'static str, help: &'static str, headi
 const MAIN: Option<&str> = None;
 const ISSUER: Option<&str> = Some("One issuer (several: `issuers` in the file)");
 const DOORS: Option<&str> = Some("Listeners");
+const PROOFS: Option<&str> = Some("Proofs of possession");
 const LIMITS: Option<&str> = Some("Limits");
 
 /// Every setting that is not a structure of the file.
@@ -109,6 +110,9 @@ pub(super) const KEYS: &[Key] = &[
         DOORS,
     ),
     many("allowed_origins", "ORIGIN", "Accepted Origin, such as https://app.example.com [default: none]", DOORS),
+    one("dpop.required", "BOOL", "Whether every token must be bound to a DPoP key [default: false]", PROOFS),
+    one("dpop.nonce", "BOOL", "Whether proofs must contain a nonce of this gateway [default: false]", PROOFS),
+    one("dpop.max_age", "TIME", "How old a proof may be [default: 300s]", PROOFS),
     one("limits.body", "SIZE", "The largest request body [default: 4MiB]", LIMITS),
     one("limits.depth", "COUNT", "The deepest nesting of a request body [default: 128]", LIMITS),
     one("limits.response", "SIZE", "The largest answer that is held to be filtered [default: 16MiB]", LIMITS),

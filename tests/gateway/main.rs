@@ -22,6 +22,7 @@ mod hostile;
 mod identity;
 mod lifecycle;
 mod lists;
+mod proofs;
 mod refusals;
 mod revocations;
 mod sessions;
