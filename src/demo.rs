@@ -107,6 +107,7 @@ fn config(listen: SocketAddr) -> Config {
         allow_loopback_origins: true,
         identity_headers: IdentityHeaders::default(),
         is_dpop_required: false,
+        takes_certificates: false,
         limits: Limits::default(),
     }
 }

@@ -107,6 +107,8 @@ pub struct Config {
     pub identity_headers: IdentityHeaders,
     /// Whether every token must be bound to a DPoP key, as clients are told.
     pub is_dpop_required: bool,
+    /// Whether tokens may be bound to certificates of clients, as clients are told.
+    pub takes_certificates: bool,
     /// What bounds a request.
     pub limits: Limits,
 }

@@ -220,6 +220,10 @@ fn config(settings: &Settings, public_url: &PublicUrl) -> Config {
         allowed_origins: settings.allowed_origins.clone(),
         allow_loopback_origins: false,
         identity_headers: settings.identity_headers.clone(),
+        takes_certificates: settings
+            .listen
+            .iter()
+            .any(|listen| listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())),
         is_dpop_required: settings.dpop.required,
         limits: gateway::Limits::from(limits),
     }

@@ -61,6 +61,9 @@ fn document(config: &Config, scopes: &[&str]) -> String {
     if config.is_dpop_required {
         members.push("\"dpop_bound_access_tokens_required\":true".into());
     }
+    if config.takes_certificates {
+        members.push("\"tls_client_certificate_bound_access_tokens\":true".into());
+    }
     format!("{{{}}}", members.join(","))
 }
 

@@ -103,6 +103,7 @@ pub(super) const KEYS: &[Key] = &[
     one("admin", "ADDRESS", "IP:PORT of /metrics, /livez and /readyz [default: 0.0.0.0:9090]", DOORS),
     one("tls.cert", "FILE", "Certificate chain (PEM) of all TCP listeners that have none of their own", DOORS),
     one("tls.key", "FILE", "Its private key (PEM)", DOORS),
+    one("tls.client_ca", "FILE", "Authorities (PEM) of the certificates that clients may show", DOORS),
     many(
         "allowed_hosts",
         "HOST",
@@ -131,5 +132,4 @@ pub(super) const KEYS: &[Key] = &[
 pub(super) const NOT_YET: &[(&str, &str)] = &[
     ("exposure_guard", "the exposure guard is not supported in this version"),
     ("audit.arguments", "arguments are never recorded in this version"),
-    ("tls.client_ca", "client certificates are not supported in this version"),
 ];
