@@ -14,11 +14,12 @@ use crate::gateway::upstream::{Target, UpstreamSettings};
 use crate::gateway::{Config, Limits, metadata, now};
 use crate::live::{self, Live, Reload};
 use crate::remote::{KeyRing, Verifier};
+use crate::revoked::Revoked;
 use crate::serve::{self, EXIT_CONFIG, Plan, random_key, say};
 use crate::session::Sealer;
 use crate::settings::args::DemoArgs;
 use crate::settings::{AuditTarget, HostRule, ListenAddress};
-use crate::token::{Algorithm, Issuer, Issuers, KeySet, Mint, mint_hs256};
+use crate::token::{Algorithm, DpopTerms, IdentityHeaders, Issuer, Issuers, KeySet, Mint, mint_hs256};
 
 /// The policy of the demonstration, unless another is given.
 const SAMPLE_POLICY: &str = include_str!("../policy/sample.yaml");
@@ -67,6 +68,7 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
         config: config(listen),
         metrics: serve::metrics(std::iter::once(&*issuer.name))?,
         verifier: verifier(issuer)?,
+        dpop: DpopTerms::default(),
         sealer: Sealer::new(&random_key()?),
         upstream: UpstreamSettings {
             target: Target::Tcp(format!("127.0.0.1:{port}")),
@@ -75,8 +77,11 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
             connect_timeout: Duration::from_secs(2),
             answer_timeout: Duration::from_secs(300),
         },
+        exchanger: None,
         live,
         policy_file: args.policy.clone(),
+        revoked: Revoked::default(),
+        revocations_file: None,
         audit: AuditTarget::Stdout,
         threads: 2,
         grace: Duration::from_secs(5),
@@ -100,6 +105,9 @@ fn config(listen: SocketAddr) -> Config {
         allowed_hosts: HostRule::loopback().chain([HostRule::of_address(listen)]).collect(),
         allowed_origins: Vec::new(),
         allow_loopback_origins: true,
+        identity_headers: IdentityHeaders::default(),
+        is_dpop_required: false,
+        takes_certificates: false,
         limits: Limits::default(),
     }
 }

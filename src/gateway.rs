@@ -28,10 +28,11 @@ use tokio::time::timeout;
 use crate::caller::UnixTime;
 use crate::live::Live;
 use crate::refusal::Refusal;
-use crate::remote::Verifier;
+use crate::remote::{Exchanger, Verifier};
+use crate::revoked::Revoked;
 use crate::session::Sealer;
 use crate::settings::HostRule;
-use crate::token::DpopTerms;
+use crate::token::{DpopTerms, IdentityHeaders};
 use answer::{Answer, Gone};
 use intake::Bodies;
 use record::Report;
@@ -102,6 +103,12 @@ pub struct Config {
     pub allowed_origins: Vec<String>,
     /// Whether pages served from this machine may use it.
     pub allow_loopback_origins: bool,
+    /// Which headers tell the upstream who calls.
+    pub identity_headers: IdentityHeaders,
+    /// Whether every token must be bound to a DPoP key, as clients are told.
+    pub is_dpop_required: bool,
+    /// Whether tokens may be bound to certificates of clients, as clients are told.
+    pub takes_certificates: bool,
     /// What bounds a request.
     pub limits: Limits,
 }
@@ -110,6 +117,7 @@ pub struct Config {
 pub struct Gateway {
     config: Config,
     live: Arc<Live>,
+    revoked: Arc<Revoked>,
     verifier: Verifier,
     verified: VerifiedCache,
     dpop: DpopTerms,
@@ -117,6 +125,7 @@ pub struct Gateway {
     bodies: Bodies,
     sealer: Sealer,
     upstream: Arc<Upstream>,
+    exchanger: Option<Exchanger>,
     report: Arc<Report>,
     under_way: Arc<AtomicUsize>,
     options: HttpServerOptions,
@@ -128,12 +137,18 @@ pub struct Parts {
     pub config: Config,
     /// The policy in force.
     pub live: Arc<Live>,
+    /// What is revoked.
+    pub revoked: Arc<Revoked>,
     /// Whose tokens it takes.
     pub verifier: Verifier,
+    /// On which terms DPoP proofs are accepted.
+    pub dpop: DpopTerms,
     /// What binds sessions to their owners.
     pub sealer: Sealer,
     /// Where it forwards to.
     pub upstream: Arc<Upstream>,
+    /// Where tokens for it come from, if it gets one.
+    pub exchanger: Option<Exchanger>,
     /// Where it reports to.
     pub report: Arc<Report>,
     /// How many requests are under way, for whoever waits for their end.
@@ -172,7 +187,7 @@ impl Gateway {
     /// A gateway of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, live, verifier, sealer, upstream, report, under_way } = parts;
+        let Parts { config, live, revoked, verifier, dpop, sealer, upstream, exchanger, report, under_way } = parts;
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
@@ -180,12 +195,14 @@ impl Gateway {
             bodies: Bodies::new(BODIES.max(config.limits.body.saturating_mul(4))),
             config,
             live,
+            revoked,
             verifier,
             verified: VerifiedCache::new(VERIFIED),
-            dpop: DpopTerms::default(),
-            proofs: Proofs::new(&DpopTerms::default()),
+            proofs: Proofs::new(&dpop),
+            dpop,
             sealer,
             upstream,
+            exchanger,
             report,
             under_way,
             options,

@@ -33,6 +33,8 @@ pub mod remote;
 #[cfg(feature = "gateway")]
 pub mod report;
 #[cfg(feature = "gateway")]
+pub mod revoked;
+#[cfg(feature = "gateway")]
 pub mod serve;
 #[cfg(feature = "gateway")]
 pub mod settings;

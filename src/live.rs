@@ -1,4 +1,4 @@
-//! What changes while the gateway runs: the policy in force, and the file it comes from.
+//! What changes while the gateway runs: the policy in force, what is revoked, and the files they come from.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -31,9 +31,9 @@ pub struct Live {
 /// What became of a reload.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reload {
-    /// The new policy is in force under this generation.
+    /// What is new is in force under this generation.
     Done(u64),
-    /// The last good policy stays in force.
+    /// The last good one stays in force.
     Kept(String),
 }
 
@@ -73,22 +73,41 @@ impl Live {
         Reload::Kept(trouble)
     }
 
-    /// Why the newest file is not in force, if it is not.
-    #[must_use]
-    pub fn trouble(&self) -> Option<String> {
-        self.trouble.lock().ok().and_then(|trouble| trouble.clone())
-    }
-
-    /// Whether the policy written in `text` is in force, and no newer one was refused.
-    fn is_in_force(&self, text: &str) -> bool {
-        self.trouble().is_none() && self.text.lock().is_ok_and(|held| *held == text)
-    }
-
     fn set_trouble(&self, trouble: Option<String>) {
         if let Ok(mut held) = self.trouble.lock() {
             *held = trouble;
         }
     }
+
+    /// Why the newest file is not in force, if it is not.
+    #[must_use]
+    pub fn trouble(&self) -> Option<String> {
+        self.trouble.lock().ok().and_then(|trouble| trouble.clone())
+    }
+}
+
+impl Held for Live {
+    fn is_in_force(&self, text: &str) -> bool {
+        self.trouble().is_none() && self.text.lock().is_ok_and(|held| *held == text)
+    }
+
+    fn replace(&self, file: &str, text: &str) -> Reload {
+        Self::replace(self, file, text)
+    }
+
+    fn keep(&self, trouble: String) -> Reload {
+        Self::keep(self, trouble)
+    }
+}
+
+/// What is held of a file, and replaced when the file is.
+pub trait Held {
+    /// Whether what `text` says is in force, and nothing newer was refused.
+    fn is_in_force(&self, text: &str) -> bool;
+    /// Puts what `text` says into force, if it is good.
+    fn replace(&self, file: &str, text: &str) -> Reload;
+    /// Keeps what is in force, because of `trouble` with the file.
+    fn keep(&self, trouble: String) -> Reload;
 }
 
 /// Compiles a policy and runs the tests it carries.
@@ -106,10 +125,10 @@ pub fn compile(file: &str, text: &str) -> Result<Policy, String> {
     if failed.is_empty() { Ok(policy) } else { Err(failed.join("\n")) }
 }
 
-/// The largest policy file that is read.
+/// The largest file that is read.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Reads a policy file.
+/// Reads a policy, or a list of what is revoked.
 ///
 /// # Errors
 /// What the operator should read about it.
@@ -118,7 +137,7 @@ pub fn read(path: &Path) -> Result<String, String> {
     let about = |error: std::io::Error| format!("{name}: cannot be read: {error}");
     let length = std::fs::metadata(path).map_err(about)?.len();
     if length > MOST_BYTES {
-        return Err(format!("{name}: {length} bytes are more than the {MOST_BYTES} a policy may have"));
+        return Err(format!("{name}: {length} bytes are more than the {MOST_BYTES} it may have"));
     }
     std::fs::read_to_string(path).map_err(about)
 }
@@ -143,7 +162,7 @@ impl Look {
 ///
 /// The path is looked at rather than watched: a watch on a file is lost when the file is replaced, one on its
 /// folder misses what lies behind a link, and neither works on every file system. A look costs one system call.
-pub fn watch(path: &Path, live: &Live, stop: &AtomicBool, mut report: impl FnMut(&Reload)) {
+pub fn watch(path: &Path, held: &dyn Held, stop: &AtomicBool, mut report: impl FnMut(&Reload)) {
     let name = path.display().to_string();
     let mut seen = Look::at(path);
     // It may have changed since it was read at the start.
@@ -162,9 +181,9 @@ pub fn watch(path: &Path, live: &Live, stop: &AtomicBool, mut report: impl FnMut
         }
         settled = true;
         let reload = match read(path) {
-            Ok(text) if live.is_in_force(&text) => continue,
-            Ok(text) => live.replace(&name, &text),
-            Err(trouble) => live.keep(trouble),
+            Ok(text) if held.is_in_force(&text) => continue,
+            Ok(text) => held.replace(&name, &text),
+            Err(trouble) => held.keep(trouble),
         };
         report(&reload);
     }

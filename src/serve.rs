@@ -21,12 +21,14 @@ use crate::gateway::door::Door;
 use crate::gateway::record::Report;
 use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
 use crate::gateway::{self, Config, Gateway, Parts, metadata};
-use crate::live::{self, Live, Reload};
-use crate::remote::{KeyRing, Verifier};
+use crate::live::{self, Held, Live, Reload};
+use crate::remote::{Exchanger, KeyRing, Verifier};
 use crate::report::audit::Audit;
 use crate::report::metrics::Metrics;
+use crate::revoked::Revoked;
 use crate::session::Sealer;
 use crate::settings::{self, ListenAddress, PublicUrl, Settings, Tls};
+use crate::token::DpopTerms;
 use admin::Admin;
 use signals::Signals;
 
@@ -45,16 +47,24 @@ pub struct Plan {
     pub config: Config,
     /// Whose tokens are taken.
     pub verifier: Verifier,
+    /// On which terms DPoP proofs are accepted.
+    pub dpop: DpopTerms,
     /// Where all is counted.
     pub metrics: Arc<Metrics>,
     /// What binds sessions to their owners.
     pub sealer: Sealer,
     /// Where requests go.
     pub upstream: UpstreamSettings,
+    /// Where tokens for the upstream come from, if it gets one.
+    pub exchanger: Option<Exchanger>,
     /// The first policy, in force.
     pub live: Live,
     /// The file that is watched for the next one.
     pub policy_file: Option<PathBuf>,
+    /// What is revoked at the start.
+    pub revoked: Revoked,
+    /// The file that is watched for what is revoked next.
+    pub revocations_file: Option<PathBuf>,
     /// Where decisions are written down.
     pub audit: settings::AuditTarget,
     /// Worker threads.
@@ -117,6 +127,11 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
     if let Reload::Kept(trouble) = live.replace(&settings.policy.display().to_string(), &text) {
         return Err(trouble);
     }
+    let revoked = revoked(settings)?;
+    let key = match &settings.session_key {
+        Some(key) => key.expose().to_vec(),
+        None => random_key()?.to_vec(),
+    };
     let mut reserved = Vec::new();
     let mut listen = Vec::new();
     for one in &settings.listen {
@@ -142,18 +157,30 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
         config: config(settings, &public_url),
         verifier,
         metrics,
-        sealer: match &settings.session_key {
-            Some(key) => Sealer::new(key.expose()),
-            None => Sealer::new(&random_key()?),
-        },
+        dpop: settings.dpop.terms(&key),
+        sealer: Sealer::new(&key),
         upstream: upstream(settings),
+        exchanger: settings.upstream_token.as_ref().map(Exchanger::new).transpose()?,
         live,
         policy_file: Some(settings.policy.clone()),
+        revoked,
+        revocations_file: settings.revocations.clone(),
         audit: settings.audit.clone(),
         threads: settings.threads,
         grace: settings.limits.grace,
         shutdown_delay: settings.limits.shutdown_delay,
     })
+}
+
+/// What is revoked at the start. Without the list that is configured nobody could be told apart.
+fn revoked(settings: &Settings) -> Result<Revoked, String> {
+    let revoked = Revoked::default();
+    if let Some(file) = &settings.revocations
+        && let Reload::Kept(trouble) = revoked.replace(&file.display().to_string(), &live::read(file)?)
+    {
+        return Err(trouble);
+    }
+    Ok(revoked)
 }
 
 /// A key of this process alone: sessions end with it.
@@ -192,6 +219,12 @@ fn config(settings: &Settings, public_url: &PublicUrl) -> Config {
         allowed_hosts: settings.hosts(public_url),
         allowed_origins: settings.allowed_origins.clone(),
         allow_loopback_origins: false,
+        identity_headers: settings.identity_headers.clone(),
+        takes_certificates: settings
+            .listen
+            .iter()
+            .any(|listen| listen.tls.as_ref().is_some_and(|tls| tls.client_ca.is_some())),
+        is_dpop_required: settings.dpop.required,
         limits: gateway::Limits::from(limits),
     }
 }
@@ -228,20 +261,25 @@ pub fn start(plan: Plan) -> ExitCode {
     };
     let live = Arc::new(plan.live);
     report.policy_in_force(live.snapshot().generation);
+    let revoked = Arc::new(plan.revoked);
     let under_way = Arc::new(AtomicUsize::new(0));
     let upstream = Arc::new(Upstream::new(plan.upstream));
     let keys = Arc::clone(plan.verifier.ring());
     let gateway = Gateway::new(Parts {
         config: plan.config,
         live: Arc::clone(&live),
+        revoked: Arc::clone(&revoked),
         verifier: plan.verifier,
+        dpop: plan.dpop,
         sealer: plan.sealer,
         upstream: Arc::clone(&upstream),
+        exchanger: plan.exchanger,
         report: Arc::clone(&report),
         under_way: Arc::clone(&under_way),
     });
     let signals = Arc::new(Signals::new(plan.shutdown_delay, under_way, audit));
-    let admin = Admin::new(Arc::clone(&live), keys, upstream, plan.metrics, Arc::clone(&signals));
+    let admin =
+        Admin::new(Arc::clone(&live), Arc::clone(&revoked), keys, upstream, plan.metrics, Arc::clone(&signals));
     let mut server = Server::new_with_opt_and_conf(None, server_conf(plan.threads, plan.grace));
     server.bootstrap();
     let mut public = Service::new("gateway".to_owned(), Door::new(gateway));
@@ -261,7 +299,11 @@ pub fn start(plan: Plan) -> ExitCode {
     server.add_service(public);
     server.add_service(operator);
     if let Some(file) = plan.policy_file {
-        watch(file, live, report, &signals);
+        let report = Arc::clone(&report);
+        watch("policy", file, live, &signals, move |reload| report.reloaded(reload));
+    }
+    if let Some(file) = plan.revocations_file {
+        watch("revocations", file, revoked, &signals, move |reload| report.revocations_reloaded(reload));
     }
     server.run(RunArgs { shutdown_signal: Box::new(signals::Watch(Arc::clone(&signals))) });
     drop(plan.reserved);
@@ -296,14 +338,21 @@ fn server_conf(threads: usize, grace: Duration) -> ServerConf {
     }
 }
 
-fn watch(file: PathBuf, live: Arc<Live>, report: Arc<Report>, signals: &Signals) {
+/// Puts what is written in `file` into force whenever it changes.
+fn watch(
+    what: &'static str,
+    file: PathBuf,
+    held: Arc<impl Held + Send + Sync + 'static>,
+    signals: &Signals,
+    report: impl Fn(&Reload) + Send + 'static,
+) {
     let stop: Arc<AtomicBool> = signals.stop();
     std::thread::spawn(move || {
-        live::watch(&file, &live, &stop, |reload| {
-            report.reloaded(reload);
+        live::watch(&file, &*held, &stop, |reload| {
+            report(reload);
             match reload {
-                Reload::Done(generation) => say(&format!("policy: generation {generation} is in force")),
-                Reload::Kept(trouble) => say(&format!("policy: the last good one stays in force\n{trouble}")),
+                Reload::Done(generation) => say(&format!("{what}: generation {generation} is in force")),
+                Reload::Kept(trouble) => say(&format!("{what}: the last good one stays in force\n{trouble}")),
             }
         });
     });

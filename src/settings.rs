@@ -6,9 +6,11 @@
 mod address;
 pub mod args;
 mod asked;
+mod dpop;
 mod draft;
 mod file;
 mod given;
+mod identity;
 mod issuers;
 mod key_source;
 mod keys;
@@ -22,10 +24,12 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::token::IdentityHeaders;
 pub use address::{HostRule, Listen, ListenAddress, PublicUrl, Tls, Upstream};
 use address::{origin, socket_address};
 use args::ServeArgs;
 pub use asked::{Asked, Client, ClientAuth, UpstreamToken, Whom};
+pub use dpop::Dpop;
 use file::{Entry, Node};
 use given::Sources;
 pub use issuers::IssuerSettings;
@@ -55,10 +59,16 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// The policy file.
     pub policy: PathBuf,
+    /// The file that says what is revoked.
+    pub revocations: Option<PathBuf>,
     /// Whose tokens are accepted, at least one.
     pub issuers: Vec<IssuerSettings>,
     /// Where a token for the upstream comes from, if it gets one.
     pub upstream_token: Option<UpstreamToken>,
+    /// Which headers tell the upstream who calls.
+    pub identity_headers: IdentityHeaders,
+    /// On which terms DPoP proofs are accepted.
+    pub dpop: Dpop,
     /// The limits.
     pub limits: Limits,
     /// Worker threads.
@@ -143,9 +153,12 @@ impl Settings {
         Some(Self {
             listen,
             admin,
+            revocations: sources.parsed("revocations", readable_file),
             public_url,
             issuers: issuers::read(sources, &mut warnings),
             upstream_token: asked::upstream_token(sources),
+            identity_headers: identity::headers(sources),
+            dpop: Dpop::read(sources),
             limits: Limits::read(sources),
             threads: sources.read("threads", cores, |text| count(text, &(1..=1024))),
             allowed_hosts: list(sources, "allowed_hosts", HostRule::parse),
@@ -218,8 +231,12 @@ fn list<T>(sources: &mut Sources<'_>, name: &str, parse: impl Fn(&str) -> Result
 fn listeners(sources: &mut Sources<'_>) -> Vec<Listen> {
     let cert = sources.parsed("tls.cert", readable_file);
     let key = sources.parsed("tls.key", readable_file);
+    let client_ca = sources.parsed("tls.client_ca", client_ca);
+    if client_ca.is_some() && cert.is_none() {
+        sources.mistake("tls.cert", "", Flaw::new("is missing: certificates of clients need one of the listener"));
+    }
     let shared = match (cert, key) {
-        (Some(cert), Some(key)) => Some(Tls { cert, key }),
+        (Some(cert), Some(key)) => Some(Tls { cert, key, client_ca }),
         (cert, key) => {
             let (is_half, missing) =
                 (cert.is_some() != key.is_some(), if cert.is_some() { "tls.key" } else { "tls.cert" });
@@ -289,7 +306,7 @@ fn listener(sources: &mut Sources<'_>, entry: &Entry) -> Option<Listen> {
         return Some(Listen { address: sources.parse("listen", &given, ListenAddress::parse)?, tls: None });
     };
     let origin = sources.origin(entry.place);
-    let known = ["address", "tls", "tls.cert", "tls.key"];
+    let known = ["address", "tls", "tls.cert", "tls.key", "tls.client_ca"];
     for inner in entries {
         let tls = if inner.key == "tls" { inner.node.entries().unwrap_or_default() } else { &[] };
         let keys = tls.iter().map(|inner| (format!("tls.{}", inner.key), inner.place));
@@ -307,13 +324,21 @@ fn listener(sources: &mut Sources<'_>, entry: &Entry) -> Option<Listen> {
         }
         given
     };
+    let authorities = entry.node.find("tls.client_ca").cloned();
     let has_tls = entry.node.find("tls").is_some();
     let address = text("address");
     let (cert, key) = if has_tls { (text("tls.cert"), text("tls.key")) } else { (None, None) };
     let address = sources.parse("listen.address", &address?, ListenAddress::parse)?;
     let mut file = |name: &str, given: Option<given::Given>| sources.parse(name, &given?, readable_file);
     let (cert, key) = (file("listen.tls.cert", cert), file("listen.tls.key", key));
-    Some(Listen { address, tls: cert.zip(key).map(|(cert, key)| Tls { cert, key }) })
+    let given = authorities.and_then(|entry| sources.texts("listen.tls.client_ca", &entry, false).pop());
+    let client_ca = given.and_then(|given| sources.parse("listen.tls.client_ca", &given, client_ca));
+    Some(Listen { address, tls: cert.zip(key).map(|(cert, key)| Tls { cert, key, client_ca }) })
+}
+
+/// A file with certificate authorities.
+fn client_ca(text: &str) -> Result<PathBuf, Flaw> {
+    crate::serve::tls::clients(Path::new(text)).map(|_| PathBuf::from(text)).map_err(Flaw::new)
 }
 
 #[cfg(test)]

@@ -15,7 +15,7 @@ use super::answer::Gone;
 use super::headers::{is_of_the_bytes, to_client};
 use super::record::Report;
 use super::upstream::Exchange;
-use super::{Config, intake};
+use super::{Config, intake, who};
 use crate::caller::Caller;
 use crate::judge;
 use crate::live::{Live, Snapshot};
@@ -24,6 +24,7 @@ use crate::message::lists::{Filter, Freshness, Opaque, Passed, Tally};
 use crate::message::sse::{Event, EventStream};
 use crate::policy::Grants;
 use crate::refusal::Refusal;
+use crate::revoked::Revoked;
 
 /// For whom, and under which policy, an answer is passed on.
 pub struct Passage<'a> {
@@ -33,6 +34,8 @@ pub struct Passage<'a> {
     pub report: &'a Report,
     /// The policies.
     pub live: &'a Live,
+    /// What is revoked.
+    pub revoked: &'a Revoked,
     /// The policy that the request was judged by.
     pub snapshot: Arc<Snapshot>,
     /// The caller.
@@ -51,6 +54,8 @@ pub struct Passage<'a> {
     pub remaining: Duration,
     /// What the client is to know the session by.
     pub session_id: Option<String>,
+    /// The nonce that its next proof must contain, where proofs need one.
+    pub nonce: Option<String>,
     /// What was cut out so far.
     pub tallies: Vec<Tally>,
 }
@@ -64,6 +69,8 @@ pub enum Ending {
     BrokenOff,
     /// The token expired.
     TokenExpired,
+    /// The token or its caller was revoked.
+    Revoked,
     /// The gateway is going down.
     Shutdown,
     /// The stream carried something that cannot be understood.
@@ -237,6 +244,9 @@ impl Passage<'_> {
             insert(&mut head, header::CACHE_CONTROL, "private, no-store")?;
             head.append_header(header::VARY, "Authorization").map_err(nonsense)?;
         }
+        if let Some(nonce) = &self.nonce {
+            insert(&mut head, HeaderName::from_static("dpop-nonce"), nonce)?;
+        }
         if let Some(id) = &self.session_id {
             insert(&mut head, HeaderName::from_static("mcp-session-id"), id)?;
         }
@@ -271,7 +281,7 @@ impl Passage<'_> {
             Ending::ClientLeft => return Err(Unpassed::Gone),
             // What was broken off must look so: a clean end would say that this was all.
             Ending::BrokenOff => session.set_keepalive(None),
-            Ending::Complete | Ending::TokenExpired | Ending::Shutdown | Ending::Opaque => {
+            Ending::Complete | Ending::TokenExpired | Ending::Revoked | Ending::Shutdown | Ending::Opaque => {
                 session.write_response_body(Bytes::new(), true).await.map_err(|_| Gone)?;
             }
         }
@@ -285,13 +295,22 @@ impl Passage<'_> {
         exchange: &mut Exchange,
         mut shutdown: ShutdownWatch,
     ) -> Ending {
+        let mut changes = self.revoked.changes();
         let mut events = EventStream::new(self.config.limits.event);
         let expiry = tokio::time::sleep_until(deadline(self.remaining));
         tokio::pin!(expiry);
+        // A change that came before it could be heard of counts too.
+        changes.mark_changed();
         loop {
             let chunk = tokio::select! {
                 biased;
                 _ = session.read_body_or_idle(true) => return Ending::ClientLeft,
+                Ok(()) = changes.changed() => {
+                    if self.is_revoked(session) {
+                        return Ending::Revoked;
+                    }
+                    continue;
+                }
                 // What was asked for while the token was good is answered.
                 () = &mut expiry, if self.is_standing => return Ending::TokenExpired,
                 _ = shutdown.wait_for(|is_down| *is_down), if self.is_standing => return Ending::Shutdown,
@@ -316,6 +335,11 @@ impl Passage<'_> {
                 return Ending::Opaque;
             }
         }
+    }
+
+    fn is_revoked(&self, session: &ServerSession) -> bool {
+        // A token that was there when the request was judged is still there.
+        who::presented(session.req_header()).is_ok_and(|(_, token)| self.revoked.revokes(self.caller, &token))
     }
 
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), Opaque> {

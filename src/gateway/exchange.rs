@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, header};
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue, Method};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
@@ -12,7 +13,7 @@ use super::answer::{self, Gone};
 use super::downstream::{Ending, Passage, Unpassed};
 use super::intake::{self, Room, Route};
 use super::record::Record;
-use super::who::{leeway, who};
+use super::who::{leeway, presented, who};
 use super::{Gateway, headers, metadata, now};
 use crate::caller::Caller;
 use crate::judge::{self, Permit, Refused};
@@ -142,6 +143,7 @@ async fn judged(
     let method = session.req_header().method.clone();
     intake::refuse_other_methods(&method)?;
     let mut passage = passage(gateway, snapshot, &caller);
+    passage.nonce = nonce(gateway, session);
     let mut turn = Turn { gateway, session, shutdown, record };
     if method == Method::POST {
         turn.message(&mut passage).await
@@ -156,6 +158,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         config: &gateway.config,
         report: &gateway.report,
         live: &gateway.live,
+        revoked: &gateway.revoked,
         snapshot: Arc::clone(snapshot),
         caller,
         grants: snapshot.policy.grants(&caller.scopes),
@@ -165,6 +168,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         hints_required: false,
         remaining: remaining(gateway, caller),
         session_id: None,
+        nonce: None,
         tallies: Vec::new(),
     }
 }
@@ -231,7 +235,10 @@ impl Turn<'_> {
     async fn forward(&mut self, forward: Forward<'_>, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
         let Forward { permit, method, body, bound, room } = forward;
         let upstream = &self.gateway.upstream;
-        let headers = upstream_headers(self.gateway, self.session, bound)?;
+        let mut headers = upstream_headers(self.gateway, self.session, passage.caller, bound)?;
+        if let Some(token) = token_for_upstream(self.gateway, self.session, passage.caller).await? {
+            headers.insert(header::AUTHORIZATION, token);
+        }
         let started = Instant::now();
         let sent = tokio::select! {
             biased;
@@ -335,7 +342,27 @@ struct Forward<'p> {
     room: Option<Room<'p>>,
 }
 
-fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) -> Result<HeaderMap, Refusal> {
+/// The `Authorization` that the upstream gets, where it gets one. It is never the caller's own.
+async fn token_for_upstream(
+    gateway: &Gateway,
+    session: &ServerSession,
+    caller: &Caller,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let Some(exchanger) = &gateway.exchanger else { return Ok(None) };
+    let (_, token) = presented(session.req_header())?;
+    let token = exchanger.exchange(&token, caller, now().0).await?;
+    let value = HeaderValue::from_str(&format!("Bearer {token}"));
+    let mut value = value.map_err(|_| Refusal::VerificationUnavailable)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+fn upstream_headers(
+    gateway: &Gateway,
+    session: &ServerSession,
+    caller: &Caller,
+    bound: Bound,
+) -> Result<HeaderMap, Refusal> {
     let mut headers = headers::to_upstream(&session.req_header().headers);
     let host = &gateway.upstream.settings().host;
     headers.insert(header::HOST, HeaderValue::from_str(host).map_err(|_| Refusal::UpstreamDown)?);
@@ -345,6 +372,16 @@ fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) ->
     if let Some(id) = bound.last_event_id {
         headers.insert("last-event-id", id);
     }
+    let identity = &gateway.config.identity_headers;
+    // A claim that a caller lacks must not be told by the caller itself.
+    for name in identity.names() {
+        headers.remove(name);
+    }
+    for (name, value) in identity.render(caller) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
     Ok(headers)
 }
 
@@ -352,6 +389,12 @@ fn upstream_headers(gateway: &Gateway, session: &ServerSession, bound: Bound) ->
 fn remaining(gateway: &Gateway, caller: &Caller) -> Duration {
     let until = caller.expires.plus(leeway(&gateway.verifier.ring().issuers(), caller));
     Duration::from_secs(until.0).saturating_sub(now().1)
+}
+
+/// What the next proof of a caller who uses proofs must contain (RFC 9449 §8.2, §9).
+fn nonce(gateway: &Gateway, session: &ServerSession) -> Option<String> {
+    let is_proven = session.req_header().headers.contains_key("dpop");
+    if is_proven { gateway.dpop.nonce.fresh(now().0) } else { None }
 }
 
 async fn refuse(
@@ -377,7 +420,10 @@ async fn refuse(
         // What looks like any server's answer must not be told apart by it.
         decision: matches!(no.refusal, Refusal::ScopeInsufficient | Refusal::Forbidden).then_some(&decision),
     };
-    let answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes);
+    let mut answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes);
+    if let Some(nonce) = nonce(gateway, session) {
+        answer.set(HeaderName::from_static("dpop-nonce"), &nonce);
+    }
     // What comes next on a connection whose framing broke could be anything.
     let is_broken = matches!(no.refusal, Refusal::BodyCutShort | Refusal::BodyTooSlow | Refusal::HttpMalformed);
     if is_broken || is_body_uncertain(session) {

@@ -32,8 +32,15 @@ const FROM_CLIENT: &[&str] = &[
 const PROTOCOL: &str = "mcp-";
 
 /// Answer headers that never reach the client: another server's challenge, cookies and cross-origin rules.
-const FROM_UPSTREAM: &[&str] =
-    &["www-authenticate", "proxy-authenticate", "set-cookie", "alt-svc", "location", "mcp-session-id"];
+const FROM_UPSTREAM: &[&str] = &[
+    "www-authenticate",
+    "proxy-authenticate",
+    "set-cookie",
+    "alt-svc",
+    "location",
+    "mcp-session-id",
+    "dpop-nonce",
+];
 const FROM_UPSTREAM_PREFIXES: &[&str] = &["access-control-"];
 
 /// Answer headers that are true only of the bytes they came with.

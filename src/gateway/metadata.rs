@@ -7,6 +7,7 @@ use super::Config;
 use super::answer::Answer;
 use crate::json::quoted;
 use crate::refusal::Refusal;
+use crate::token::Algorithm;
 
 /// The HTTP methods of the endpoint.
 pub const METHODS: &str = "GET, POST, DELETE, OPTIONS";
@@ -55,14 +56,22 @@ fn document(config: &Config, scopes: &[&str]) -> String {
     }
     members.push(format!("\"scopes_supported\":[{}]", list(scopes)));
     members.push("\"bearer_methods_supported\":[\"header\"]".into());
+    let proofs: Vec<&str> = Algorithm::ASYMMETRIC.iter().map(|algorithm| algorithm.name()).collect();
+    members.push(format!("\"dpop_signing_alg_values_supported\":[{}]", list(&proofs)));
+    if config.is_dpop_required {
+        members.push("\"dpop_bound_access_tokens_required\":true".into());
+    }
+    if config.takes_certificates {
+        members.push("\"tls_client_certificate_bound_access_tokens\":true".into());
+    }
     format!("{{{}}}", members.join(","))
 }
 
 /// The headers that MCP clients in browsers send.
-const ALLOWED_HEADERS: &str = "authorization, content-type, accept, mcp-protocol-version, mcp-session-id, \
+const ALLOWED_HEADERS: &str = "authorization, dpop, content-type, accept, mcp-protocol-version, mcp-session-id, \
                                mcp-method, mcp-name, last-event-id";
 /// The headers that they must be able to read.
-const EXPOSED_HEADERS: &str = "mcp-session-id, mcp-protocol-version, www-authenticate, retry-after";
+const EXPOSED_HEADERS: &str = "mcp-session-id, mcp-protocol-version, www-authenticate, dpop-nonce, retry-after";
 
 /// Answers a preflight, or any OPTIONS request to the endpoint.
 #[must_use]

@@ -60,6 +60,7 @@ impl Report {
         self.metrics.stream_ended(match ending {
             Ending::Complete | Ending::BrokenOff => StreamEnd::Upstream,
             Ending::TokenExpired => StreamEnd::Expired,
+            Ending::Revoked => StreamEnd::Revoked,
             Ending::Shutdown => StreamEnd::Shutdown,
             Ending::Opaque => StreamEnd::Flaw,
             Ending::ClientLeft => StreamEnd::Client,
@@ -80,6 +81,14 @@ impl Report {
             }
             Reload::Kept(_) => self.metrics.reload(ReloadResult::Kept),
         }
+    }
+
+    /// Notes what became of a changed list of what is revoked.
+    pub fn revocations_reloaded(&self, reload: &Reload) {
+        self.metrics.revocations_reload(match reload {
+            Reload::Done(_) => ReloadResult::Done,
+            Reload::Kept(_) => ReloadResult::Kept,
+        });
     }
 
     /// Reports a request that is over.

@@ -5,12 +5,13 @@ use std::sync::{Arc, Mutex};
 
 use http::{HeaderValue, header};
 use pingora_core::protocols::http::ServerSession;
+use pingora_http::RequestHeader;
 
 use super::{Gateway, intake, now};
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
 use crate::remote::Route;
-use crate::token::{self, Bearer, DpopTerms, Issuers, Presented, ProofId, Verified};
+use crate::token::{self, Bearer, DpopTerms, Issuers, Presented, ProofId, Scheme, Verified};
 
 /// The caller of this request (RFC 6750 §2.1: by the header, and nothing but the header).
 ///
@@ -18,8 +19,7 @@ use crate::token::{self, Bearer, DpopTerms, Issuers, Presented, ProofId, Verifie
 /// Why it is nobody.
 pub async fn who(gateway: &Gateway, session: &ServerSession) -> Result<Arc<Caller>, Refusal> {
     let head = session.req_header();
-    let lines = head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-    let (scheme, bearer) = token::presented(lines, head.uri.query())?;
+    let (scheme, bearer) = presented(head)?;
     let presented = Presented {
         scheme,
         token: bearer,
@@ -36,6 +36,15 @@ pub async fn who(gateway: &Gateway, session: &ServerSession) -> Result<Arc<Calle
     caller
 }
 
+/// The token of this request, and how it came.
+///
+/// # Errors
+/// Why there is none.
+pub fn presented(head: &RequestHeader) -> Result<(Scheme, Bearer<'_>), Refusal> {
+    let lines = head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
+    token::presented(lines, head.uri.query())
+}
+
 async fn verified(
     gateway: &Gateway,
     bearer: &Bearer<'_>,
@@ -48,6 +57,10 @@ async fn verified(
         Some(caller) => caller,
         None => verify(gateway, bearer, epoch, now).await?,
     };
+    // What is remembered was good once: it is asked each time whether it still is.
+    if gateway.revoked.revokes(&caller, bearer) {
+        return Err(Refusal::TokenRevoked);
+    }
     if let Some(proof) = token::check_binding(&caller, presented, now, &gateway.dpop)? {
         gateway.proofs.use_once(&proof, now)?;
     }

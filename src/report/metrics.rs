@@ -43,6 +43,7 @@ pub struct Metrics {
     overhead: Histogram,
     streams_open: IntGauge,
     streams_ended: Closed,
+    revocations_reloads: Closed,
     audit_dropped: IntCounter,
 }
 
@@ -82,6 +83,7 @@ impl Metrics {
         let duration = "From a request's head to the end of its answer.";
         let overhead = "Of that, the time spent in the gateway itself.";
         let ended = "Event streams that ended.";
+        let revocations = "Lists of what is revoked that were found changed.";
         let dropped = IntCounter::new("toolgate_audit_dropped_total", "Audit lines that were lost.")?;
         Ok(Self {
             requests: Table::new(requests, METHODS.len(), 1),
@@ -96,6 +98,12 @@ impl Metrics {
             overhead: new.histogram("overhead_seconds", overhead, OVERHEADS)?,
             streams_open: new.number("streams_open", "Event streams under way.")?,
             streams_ended: new.closed("streams_ended_total", ended, "reason", StreamEnd::WORDS)?,
+            revocations_reloads: new.closed(
+                "revocations_reloads_total",
+                revocations,
+                "result",
+                ReloadResult::WORDS,
+            )?,
             audit_dropped: new.add(dropped)?,
             registry: new.0,
         })
@@ -158,6 +166,11 @@ impl Metrics {
     /// Counts what became of a changed policy.
     pub fn reload(&self, result: ReloadResult) {
         self.policy.reloads.count(result.word());
+    }
+
+    /// Counts what became of a changed list of what is revoked.
+    pub fn revocations_reload(&self, result: ReloadResult) {
+        self.revocations_reloads.count(result.word());
     }
 
     /// Counts what became of asking for an issuer's keys.

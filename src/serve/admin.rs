@@ -18,10 +18,12 @@ use crate::json::quoted;
 use crate::live::Live;
 use crate::remote::KeyRing;
 use crate::report::metrics::Metrics;
+use crate::revoked::Revoked;
 
 /// The application behind the admin listener.
 pub struct Admin {
     live: Arc<Live>,
+    revoked: Arc<Revoked>,
     keys: Arc<KeyRing>,
     upstream: Arc<Upstream>,
     metrics: Arc<Metrics>,
@@ -33,12 +35,13 @@ impl Admin {
     #[must_use]
     pub const fn new(
         live: Arc<Live>,
+        revoked: Arc<Revoked>,
         keys: Arc<KeyRing>,
         upstream: Arc<Upstream>,
         metrics: Arc<Metrics>,
         signals: Arc<Signals>,
     ) -> Self {
-        Self { live, keys, upstream, metrics, signals }
+        Self { live, revoked, keys, upstream, metrics, signals }
     }
 
     async fn answer(&self, method: &Method, path: &str) -> Answer {
@@ -76,9 +79,16 @@ impl Admin {
             None if has_policy => format!("ok: generation {}", snapshot.generation),
             None => "none is in force".to_owned(),
         };
+        let generation = self.revoked.generation();
+        let revocations = match self.revoked.trouble() {
+            Some(trouble) => format!("generation {generation} stays in force: {trouble}"),
+            None if generation > 0 => format!("ok: generation {generation}, {} entries", self.revoked.len()),
+            None => "none are configured".to_owned(),
+        };
         let body = format!(
-            "{{\"ready\":{is_ready},\"policy\":{},\"keys\":{},\"upstream\":{},\"draining\":{is_draining}}}\n",
+            "{{\"ready\":{is_ready},\"policy\":{},\"revocations\":{},\"keys\":{},\"upstream\":{},\"draining\":{is_draining}}}\n",
             quoted(&policy),
+            quoted(&revocations),
             quoted(keys.as_ref().map_or_else(String::as_str, |()| "ok")),
             quoted(upstream)
         );

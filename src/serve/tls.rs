@@ -7,9 +7,11 @@ use std::time::{Duration, SystemTime};
 
 use arc_swap::ArcSwap;
 use pingora_core::listeners::tls::TlsSettings;
+use rustls::RootCertStore;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use rustls::server::{ClientHello, ResolvesServerCert};
+use rustls::server::danger::ClientCertVerifier;
+use rustls::server::{ClientHello, ResolvesServerCert, WebPkiClientVerifier};
 use rustls::sign::CertifiedKey;
 
 use super::say;
@@ -43,8 +45,27 @@ pub fn settings(tls: &Tls) -> Result<TlsSettings, String> {
     let (cert, key) = (tls.cert.to_string_lossy(), tls.key.to_string_lossy());
     let mut settings = TlsSettings::intermediate(&cert, &key).map_err(|error| error.to_string())?;
     settings.set_cert_resolver(current);
+    if let Some(authorities) = &tls.client_ca {
+        settings.set_client_cert_verifier(clients(authorities)?);
+    }
     settings.enable_h2();
     Ok(settings)
+}
+
+/// Who verifies the certificates of clients. A client may show none: only a token that is bound to one needs it
+/// (RFC 8705 §3).
+///
+/// # Errors
+/// What is wrong with the file.
+pub fn clients(path: &Path) -> Result<Arc<dyn ClientCertVerifier>, String> {
+    let about = |error: &dyn fmt::Display| format!("{}: {error}", path.display());
+    let mut roots = RootCertStore::empty();
+    for certificate in CertificateDer::pem_file_iter(path).map_err(|error| about(&error))? {
+        roots.add(certificate.map_err(|error| about(&error))?).map_err(|error| about(&error))?;
+    }
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let builder = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider);
+    builder.allow_unauthenticated().build().map_err(|error| about(&error))
 }
 
 fn follow(tls: Tls, current: Arc<Current>) {

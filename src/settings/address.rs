@@ -31,6 +31,8 @@ pub struct Tls {
     pub cert: PathBuf,
     /// The key.
     pub key: PathBuf,
+    /// The authorities whose certificates clients may show (mutual TLS), a PEM file.
+    pub client_ca: Option<PathBuf>,
 }
 
 impl ListenAddress {

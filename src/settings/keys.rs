@@ -43,12 +43,14 @@ const fn many(name: &'static str, value: &'static str, help: &'static str, headi
 const MAIN: Option<&str> = None;
 const ISSUER: Option<&str> = Some("One issuer (several: `issuers` in the file)");
 const DOORS: Option<&str> = Some("Listeners");
+const PROOFS: Option<&str> = Some("Proofs of possession");
 const LIMITS: Option<&str> = Some("Limits");
 
 /// Every setting that is not a structure of the file.
 pub(super) const KEYS: &[Key] = &[
     one("upstream", "URL", "The MCP server: http://127.0.0.1:9000/mcp or unix:/run/mcp/server.sock#/mcp", MAIN),
     one("policy", "FILE", "The policy; without one everything would be refused", MAIN),
+    one("revocations", "FILE", "Tokens, subjects, clients and sessions that are refused at once", MAIN),
     one(
         "public_url",
         "URL",
@@ -59,6 +61,12 @@ pub(super) const KEYS: &[Key] = &[
         "session_key_file",
         "FILE",
         "At least 32 bytes, the same on all replicas [default: random per process]",
+        MAIN,
+    ),
+    many(
+        "identity_headers",
+        "NAME=CLAIM",
+        "Headers that tell the upstream who calls; in the file a mapping of names to claims [default: none]",
         MAIN,
     ),
     one("audit.file", "WHERE", "Where audit lines go: stdout, stderr, none or a file [default: stdout]", MAIN),
@@ -95,6 +103,7 @@ pub(super) const KEYS: &[Key] = &[
     one("admin", "ADDRESS", "IP:PORT of /metrics, /livez and /readyz [default: 0.0.0.0:9090]", DOORS),
     one("tls.cert", "FILE", "Certificate chain (PEM) of all TCP listeners that have none of their own", DOORS),
     one("tls.key", "FILE", "Its private key (PEM)", DOORS),
+    one("tls.client_ca", "FILE", "Authorities (PEM) of the certificates that clients may show", DOORS),
     many(
         "allowed_hosts",
         "HOST",
@@ -102,6 +111,9 @@ pub(super) const KEYS: &[Key] = &[
         DOORS,
     ),
     many("allowed_origins", "ORIGIN", "Accepted Origin, such as https://app.example.com [default: none]", DOORS),
+    one("dpop.required", "BOOL", "Whether every token must be bound to a DPoP key [default: false]", PROOFS),
+    one("dpop.nonce", "BOOL", "Whether proofs must contain a nonce of this gateway [default: false]", PROOFS),
+    one("dpop.max_age", "TIME", "How old a proof may be [default: 300s]", PROOFS),
     one("limits.body", "SIZE", "The largest request body [default: 4MiB]", LIMITS),
     one("limits.depth", "COUNT", "The deepest nesting of a request body [default: 128]", LIMITS),
     one("limits.response", "SIZE", "The largest answer that is held to be filtered [default: 16MiB]", LIMITS),
@@ -118,8 +130,6 @@ pub(super) const KEYS: &[Key] = &[
 
 /// Keys of the file that later versions have. Refused by name: to ignore one would be to promise what it promises.
 pub(super) const NOT_YET: &[(&str, &str)] = &[
-    ("identity_headers", "identity headers are not supported in this version"),
     ("exposure_guard", "the exposure guard is not supported in this version"),
     ("audit.arguments", "arguments are never recorded in this version"),
-    ("tls.client_ca", "client certificates are not supported in this version"),
 ];

@@ -247,8 +247,8 @@ issuers:
 #[test]
 fn keys_of_the_file_are_exact_and_of_their_kind() {
     check_file(
-        "identity_headers: {X-A: sub}\n",
-        "toolgate.yaml:5:1: `identity_headers`: identity headers are not supported in this version",
+        "identity_headers: {Host: sub}\n",
+        "toolgate.yaml:5:1: identity_headers: `Host` means something of its own to HTTP or MCP",
     );
     check_file(
         "audit: {arguments: full}\n",

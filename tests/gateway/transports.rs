@@ -13,7 +13,7 @@ use hyper::client::conn::http2::{self, SendRequest};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio_rustls::TlsConnector;
-use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName};
+use tokio_rustls::rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer, ServerName};
 use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned, crypto};
 
 use crate::support::gateway::Setup;
@@ -205,6 +205,52 @@ impl Certificate {
         let (cert, key) = (setup.file("tls.crt", &self.pem), setup.file("tls.key", &self.key));
         setup.arg("--tls-cert", cert.to_str().unwrap()).arg("--tls-key", key.to_str().unwrap()).start()
     }
+}
+
+#[test]
+fn a_token_bound_to_a_certificate_is_good_with_that_certificate_alone() {
+    use base64::Engine as _;
+    let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+    params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
+    let ca_key = rcgen::KeyPair::generate().unwrap();
+    let ca = params.self_signed(&ca_key).unwrap().pem();
+    let issuer = rcgen::Issuer::new(params, ca_key);
+    let made = || {
+        let key = rcgen::KeyPair::generate().unwrap();
+        let params = rcgen::CertificateParams::new(vec!["client".to_owned()]).unwrap();
+        let der = params.signed_by(&key, &issuer).unwrap().der().clone();
+        (der, PrivatePkcs8KeyDer::from(key.serialize_der()))
+    };
+    let upstream = Upstream::fine();
+    let server = Certificate::new();
+    let setup = Setup::before(&upstream);
+    let files = [setup.file("tls.crt", &server.pem), setup.file("tls.key", &server.key), setup.file("ca.crt", &ca)];
+    let [cert, key, ca] = files.map(|file| file.to_str().unwrap().to_owned());
+    let gateway = setup.arg("--tls-cert", &cert).arg("--tls-key", &key).arg("--tls-client-ca", &ca).start();
+    let client = |shown: Option<(CertificateDer<'static>, PrivatePkcs8KeyDer<'static>)>| {
+        let mut roots = RootCertStore::empty();
+        roots.add(server.der.clone()).unwrap();
+        let config = ClientConfig::builder_with_provider(Arc::new(crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(roots);
+        let config = match shown {
+            Some((der, key)) => config.with_client_auth_cert(vec![der], key.into()).unwrap(),
+            None => config.with_no_client_auth(),
+        };
+        tls_client(&gateway, Arc::new(config))
+    };
+    let ((mine, my_key), other) = (made(), made());
+    let digest = aws_lc_rs::digest::digest(&aws_lc_rs::digest::SHA256, &mine);
+    let x5t = base64::engine::general_purpose::URL_SAFE_NO_PAD.encode(digest);
+    let claims = crate::support::tokens::with(serde_json::json!({"cnf": {"x5t#S256": x5t}}));
+    let ask = Ask::post(&crate::support::tokens::signed(&claims), call("open"));
+    assert_eq!(client(Some((mine, my_key))).ask(&ask).status, 200);
+    assert_eq!(client(Some(other)).ask(&ask).status, 401);
+    assert_eq!(client(None).ask(&ask).status, 401);
+    assert_eq!(client(None).ask(&Ask::post(&token("alice", "r"), call("open"))).status, 200);
+    let metadata = Ask::method("GET", "").target("/.well-known/oauth-protected-resource/mcp");
+    assert_eq!(client(None).ask(&metadata).json()["tls_client_certificate_bound_access_tokens"], true);
 }
 
 fn name() -> ServerName<'static> {

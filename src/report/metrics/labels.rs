@@ -149,6 +149,8 @@ words! {
         Client = "client",
         /// The caller's token expired.
         Expired = "expired",
+        /// The caller or its token was revoked.
+        Revoked = "revoked",
         /// The gateway shuts down.
         Shutdown = "shutdown",
         /// The upstream sent what cannot be passed on.
@@ -157,7 +159,7 @@ words! {
 }
 
 words! {
-    /// What became of a policy that was found changed.
+    /// What became of a policy, or a list of what is revoked, that was found changed.
     ReloadResult {
         /// It is in force.
         Done = "done",
