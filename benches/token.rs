@@ -1,5 +1,5 @@
 //! What it costs to know who calls: a verification by each algorithm, and a token that is remembered.
-#![expect(missing_docs, clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
+#![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 use std::hint::black_box;
 use std::sync::Arc;
