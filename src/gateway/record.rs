@@ -18,7 +18,7 @@ use crate::policy::Kind;
 use crate::record::{AuditRecord, Moment, Outcome, trace_id};
 use crate::refusal::Refusal;
 use crate::report::audit::Audit;
-use crate::report::metrics::{MethodLabel, Metrics, ReloadResult, StreamEnd, Subject, UpstreamResult};
+use crate::report::metrics::{CacheResult, MethodLabel, Metrics, ReloadResult, StreamEnd, Subject, UpstreamResult};
 
 /// Where requests are reported to.
 pub struct Report {
@@ -48,6 +48,11 @@ impl Report {
     /// Counts the token of a request.
     pub fn verified(&self, issuer: Option<&str>, refused: Option<Refusal>) {
         self.metrics.verification(issuer, refused);
+    }
+
+    /// Counts whether a token was remembered.
+    pub fn token_remembered(&self, is_remembered: bool) {
+        self.metrics.token_cache(if is_remembered { CacheResult::Hit } else { CacheResult::Miss });
     }
 
     /// Counts a stream that begins.

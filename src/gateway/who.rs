@@ -53,7 +53,9 @@ async fn verified(
     let now = now().0;
     // Read before the keys are: what is remembered under it was verified by keys at least as new.
     let epoch = gateway.verifier.ring().epoch();
-    let caller = match gateway.verified.get(bearer, epoch, now) {
+    let remembered = gateway.verified.get(bearer, epoch, now);
+    gateway.report.token_remembered(remembered.is_some());
+    let caller = match remembered {
         Some(caller) => caller,
         None => verify(gateway, bearer, epoch, now).await?,
     };

@@ -21,7 +21,7 @@ use crate::record::Outcome;
 use crate::refusal::Refusal;
 use keys::KeyNumbers;
 use labels::METHODS;
-pub use labels::{JwksResult, MethodLabel, ReloadResult, StreamEnd, Subject, UpstreamResult};
+pub use labels::{CacheResult, JwksResult, MethodLabel, ReloadResult, StreamEnd, Subject, UpstreamResult};
 
 /// One series for each refusal, and some more, made when first counted.
 type Row = Box<[OnceLock<IntCounter>]>;
@@ -44,6 +44,7 @@ pub struct Metrics {
     streams_open: IntGauge,
     streams_ended: Closed,
     revocations_reloads: Closed,
+    token_cache: Closed,
     audit_dropped: IntCounter,
 }
 
@@ -84,6 +85,7 @@ impl Metrics {
         let overhead = "Of that, the time spent in the gateway itself.";
         let ended = "Event streams that ended.";
         let revocations = "Lists of what is revoked that were found changed.";
+        let cache = "Tokens that were looked up among those verified before.";
         let dropped = IntCounter::new("toolgate_audit_dropped_total", "Audit lines that were lost.")?;
         Ok(Self {
             requests: Table::new(requests, METHODS.len(), 1),
@@ -98,6 +100,7 @@ impl Metrics {
             overhead: new.histogram("overhead_seconds", overhead, OVERHEADS)?,
             streams_open: new.number("streams_open", "Event streams under way.")?,
             streams_ended: new.closed("streams_ended_total", ended, "reason", StreamEnd::WORDS)?,
+            token_cache: new.closed("token_cache_total", cache, "result", CacheResult::WORDS)?,
             revocations_reloads: new.closed(
                 "revocations_reloads_total",
                 revocations,
@@ -166,6 +169,11 @@ impl Metrics {
     /// Counts what became of a changed policy.
     pub fn reload(&self, result: ReloadResult) {
         self.policy.reloads.count(result.word());
+    }
+
+    /// Counts a token that was looked up among those verified before.
+    pub fn token_cache(&self, result: CacheResult) {
+        self.token_cache.count(result.word());
     }
 
     /// Counts what became of a changed list of what is revoked.

@@ -159,6 +159,16 @@ words! {
 }
 
 words! {
+    /// Whether a token was remembered.
+    CacheResult {
+        /// It was verified before.
+        Hit = "hit",
+        /// It had to be verified.
+        Miss = "miss",
+    }
+}
+
+words! {
     /// What became of a policy, or a list of what is revoked, that was found changed.
     ReloadResult {
         /// It is in force.
