@@ -42,7 +42,9 @@ fn benches(criterion: &mut Criterion) {
     let hs256 = mint_hs256(SECRET, &mint());
     let by_secret = issuers(Algorithm::HS256, KeySet::from_secret(SECRET).unwrap());
     let bearer = Bearer::try_from(hs256.as_str()).unwrap();
-    group.bench_function("verify HS256", |bench| bench.iter(|| verify(black_box(&bearer), &by_secret, NOW).unwrap()));
+    group.bench_function("verify HS256", |bench| {
+        bench.iter(|| verify(black_box(&bearer), &by_secret, NOW).unwrap())
+    });
 
     let key = p256();
     let es256 = mint_signed(&key, &mint()).unwrap();

@@ -5,6 +5,7 @@ import json
 import re
 import socket
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Event, Thread
 
 import servers
@@ -12,6 +13,7 @@ from servers import Server
 
 MODERN = "2026-07-28"
 DOCUMENT = "Acme Corp - Public Company Information"
+POLICY = Path(__file__).resolve().parent / "policy.yaml"
 SECONDS = 60
 META = {
     "io.modelcontextprotocol/protocolVersion": MODERN,
@@ -86,22 +88,23 @@ class Stream:
 class Gateway(Server):
     """A running gateway before an upstream."""
 
-    def __init__(self, toolgate, upstream, policy, directory, issuers, path="/mcp", port=None, ready=True, **more):
+    def __init__(self, parts, directory, issuers, path="/mcp", port=None, ready=True, trust=None, **more):
         self.port, self.admin_port = port or servers.free_port(), servers.free_port()
         self.path = path
-        self.resource = f"http://127.0.0.1:{self.port}{path}"
+        self._trust = trust
+        self.resource = f"{'https' if trust else 'http'}://127.0.0.1:{self.port}{path}"
         self.config = directory / f"toolgate-{self.port}.yaml"
         settings = {
             "listen": f"127.0.0.1:{self.port}",
             "admin": f"127.0.0.1:{self.admin_port}",
-            "upstream": upstream,
+            "upstream": parts.upstream,
             "public_url": self.resource,
-            "policy": str(policy),
+            "policy": str(POLICY),
             "issuers": issuers,
         }
         # JSON is YAML.
         self.config.write_text(json.dumps(settings | more, indent=1))
-        super().__init__([toolgate, "serve", "--config", self.config])
+        super().__init__([parts.toolgate, "serve", "--config", self.config])
         try:
             if ready:
                 self.until(self.is_ready, "/readyz answers 200")
@@ -129,8 +132,12 @@ class Gateway(Server):
         lines = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
         return {labels: float(value) for labels, value in lines}
 
-    def _request(self, port, method, path, headers, body=None):
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
+    def _request(self, port, method, path, headers, body=None, trust=None):
+        if port == self.port and self._trust:
+            trust = trust or self._trust
+            connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=SECONDS, context=trust)
+        else:
+            connection = http.client.HTTPConnection("127.0.0.1", port, timeout=SECONDS)
         try:
             connection.request(method, path, body, headers)
             response = connection.getresponse()
@@ -141,17 +148,15 @@ class Gateway(Server):
     def get(self, path):
         return self._request(self.port, "GET", path, {})
 
-    def call(self, token, tool="get_public_info", **headers):
-        """Calls a tool in the one request of 2026-07-28."""
-        return self.ask(token, "tools/call", {"name": tool, "arguments": {}}, mcp_name=tool, **headers)
+    def call(self, token, tool="get_public_info", trust=None, **headers):
+        """Calls a tool in the one request of 2026-07-28; `trust` is the context of a particular TLS client."""
+        params = {"name": tool, "arguments": {}}
+        body, headers = self._message(token, "tools/call", params, {"Mcp-Name": tool} | headers)
+        return self._request(self.port, "POST", self.path, headers, body, trust)
 
-    def ask(self, token, method, params=None, **headers):
-        body, headers = self._message(token, method, params, headers)
-        return self._request(self.port, "POST", self.path, headers, body)
-
-    def accepts(self, token, **headers):
+    def accepts(self, token):
         """Whether a call with this token brings the document."""
-        answer = self.call(token, **headers)
+        answer = self.call(token)
         return answer.status == 200 and DOCUMENT in answer.text
 
     def listen(self, token):

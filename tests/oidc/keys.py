@@ -4,6 +4,7 @@ import base64
 import datetime
 import hashlib
 import secrets
+import ssl
 import time
 from ipaddress import ip_address
 
@@ -62,6 +63,13 @@ class Authority:
         self._key = new_key()
         self._name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "test authority")])
         self.certificate = self._sign(self._name, self._key, x509.BasicConstraints(ca=True, path_length=0))
+
+    def trust(self, certificate=None, key=None):
+        """A TLS client that trusts this authority, and may show a certificate of its own; both are files."""
+        context = ssl.create_default_context(cadata=self.certificate)
+        if certificate:
+            context.load_cert_chain(certificate, key)
+        return context
 
     def certify(self, address):
         """A certificate for an IP address and its key, as PEM."""

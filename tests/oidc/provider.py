@@ -5,7 +5,6 @@ import hashlib
 import json
 import re
 import secrets
-import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
@@ -28,7 +27,7 @@ class Provider(Server):
         self.path = path
         self.origin = f"{'https' if tls else 'http'}://127.0.0.1:{self.port}"
         self.issuer = f"{self.origin}{path}"
-        self._trust = ssl.create_default_context(cadata=tls[0].certificate) if tls else None
+        self._trust = tls[0].trust() if tls else None
         self.issued = []
         super().__init__(
             [clients.node, program],
@@ -78,22 +77,26 @@ class Provider(Server):
             with refused:
                 raise RuntimeError(f"{path} for {client}: {refused.code} {refused.read().decode()}") from None
 
-    def _token(self, client, form, **headers):
-        token = json.loads(self._post("/token", client, form, **headers))["access_token"]
-        self.issued.append(token)
-        return token
+    def _tokens(self, client, form, **headers):
+        tokens = json.loads(self._post("/token", client, form, **headers))
+        self.issued += [token for name, token in tokens.items() if name.endswith("_token")]
+        return tokens
 
     def token(self, resource, scope="public:read", alg="ES256", client=None, **headers):
         """A token for a machine (client_credentials), signed with `alg`."""
         form = {"grant_type": "client_credentials", "scope": scope, "resource": resource}
-        return self._token(client or alg, form, **headers)
+        return self._tokens(client or alg, form, **headers)["access_token"]
 
     def bound_token(self, resource, key, **more):
         """A token that only the holder of `key` can use (RFC 9449)."""
         return self.token(resource, DPoP=keys.proof(key, "POST", f"{self.issuer}/token"), **more)
 
-    def person_token(self, resource, scope="public:read", who="alice"):
-        """A token for a person (authorization_code with PKCE)."""
+    def person_token(self, *about, **more):
+        """A token for a person."""
+        return self.person_tokens(*about, **more)["access_token"]
+
+    def person_tokens(self, resource, scope="public:read", who="alice", **more):
+        """All tokens for a person (authorization_code with PKCE)."""
         verifier = secrets.token_urlsafe(48)
         digest = hashlib.sha256(verifier.encode()).digest()
         asked = {
@@ -106,9 +109,9 @@ class Provider(Server):
             "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
             "code_challenge_method": "S256",
         }
-        code = authorize(f"{self.issuer}/auth?" + urllib.parse.urlencode(asked))["code"]
+        code = authorize(f"{self.issuer}/auth?" + urllib.parse.urlencode(asked | more))["code"]
         form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "resource": resource}
-        return self._token(PERSON, {**form, "code_verifier": verifier})
+        return self._tokens(PERSON, {**form, "code_verifier": verifier})
 
     def revoke(self, token, client):
         self._post("/token/revocation", client, {"token": token})

@@ -15,6 +15,7 @@ from stage import scenario
 WELL_KNOWN = ["/.well-known/openid-configuration", "/.well-known/oauth-authorization-server"]
 INTROSPECTION = "/token/introspection"
 ALGORITHMS = ["ES256", "RS256", "PS256", "EdDSA"]
+ANOTHER = "http://127.0.0.1:1/mcp"  # a resource, too
 FORGED = 200
 USERS = 4
 # How long the gateway may keep what it has learned, in the configurations here, and how late it may be.
@@ -106,9 +107,23 @@ def algorithms(stage):
 def audience(stage):
     provider = stage.provider()
     gateway = stage.gateway(discovered(provider))
-    for other in ["http://127.0.0.1:1/mcp", f"{gateway.resource}/", gateway.resource.removesuffix("/mcp")]:
+    for other in [ANOTHER, f"{gateway.resource}/", gateway.resource.removesuffix("/mcp")]:
         stage.refused(gateway.call(provider.token(other)), f"a token for {other}")
     stage.expect("a token for this one is accepted", gateway.accepts(provider.token(gateway.resource)))
+
+
+@scenario("an ID token is no access token, not even where its audience is accepted")
+def id_token(stage):
+    provider = stage.provider()
+    both = [ANOTHER, "person"]
+    gateway = stage.gateway(discovered(provider, audience=both))
+    strict = stage.gateway(discovered(provider, audience=both, access_tokens_only=True))
+    tokens = provider.person_tokens(ANOTHER, "openid public:read", nonce="n")
+    stage.expect("the access token is accepted", gateway.accepts(tokens["access_token"]))
+    stage.refused(gateway.call(tokens["id_token"]), "an ID token with a nonce")
+    tokens = provider.person_tokens(ANOTHER, "openid public:read")
+    stage.expect("the access token is accepted with access_tokens_only", strict.accepts(tokens["access_token"]))
+    stage.refused(strict.call(tokens["id_token"]), "an ID token that could be anything, with access_tokens_only,")
 
 
 @scenario("an expired token is refused, and a new one accepted")
@@ -192,16 +207,15 @@ def opaque_of_machines(stage):
 @scenario("one issuer can give JWTs and opaque tokens")
 def opaque_beside_jwt(stage):
     provider = stage.provider()
-    jwts = "http://127.0.0.1:1/mcp"
     port = servers.free_port()
     opaque = f"http://127.0.0.1:{port}/opaque"
-    both = introspected(stage, provider, discovery=True, audience=[jwts, opaque])
+    both = introspected(stage, provider, discovery=True, audience=[ANOTHER, opaque])
     gateway = stage.gateway(both, path="/opaque", port=port)
     stage.expect("an opaque token is accepted", gateway.accepts(provider.person_token(opaque)))
     before = provider.hits(INTROSPECTION)
-    stage.expect("a JWT is accepted", gateway.accepts(provider.token(jwts)))
+    stage.expect("a JWT is accepted", gateway.accepts(provider.token(ANOTHER)))
     stage.expect("and nobody was asked about it", provider.hits(INTROSPECTION) == before)
-    stage.refused(gateway.call(keys.forged(provider.issuer, jwts, "forged")), "a forged JWT")
+    stage.refused(gateway.call(keys.forged(provider.issuer, ANOTHER, "forged")), "a forged JWT")
 
 
 @scenario("a revoked opaque token is refused after the cache time")
@@ -342,7 +356,7 @@ def forged_key_names(stage):
 def down_at_start(stage):
     gone = stage.provider()
     port = gone.port
-    token = gone.token("http://127.0.0.1:1/mcp")
+    token = gone.token(ANOTHER)
     gone.stop()
     gateway = stage.gateway({"issuer": gone.issuer}, ready=False)
     status, body = gateway.readiness()
@@ -437,21 +451,48 @@ def dpop(stage):
     stage.expect("a plain token with a proof is refused", answer.status == 401, answer)
 
 
-@scenario("a certificate-bound token is refused where no certificate can be seen")
-def certificate_bound(stage):
+@scenario("DPoP: nonces are demanded and told, and bound tokens alone accepted, where it is so configured")
+def dpop_required(stage):
     provider = stage.provider()
-    gateway = stage.gateway(discovered(provider))
-    certificate = quote(keys.Authority().certify("127.0.0.1")[0])
+    gateway = stage.gateway(discovered(provider), dpop={"required": True, "nonce": True})
+    key, url = keys.new_key(), gateway.resource
+    token = provider.bound_token(url, key)
+    answer = gateway.call(f"DPoP {token}", DPoP=keys.proof(key, "POST", url, token))
+    nonce = answer.headers["DPoP-Nonce"]
+    stage.expect("a proof without a nonce is refused", answer.status == 401 and nonce, answer)
+    stage.expect("and told so", answer.challenge.startswith("DPoP ") and answer.error == "use_dpop_nonce", answer)
+    answer = gateway.call(f"DPoP {token}", DPoP=keys.proof(key, "POST", url, token, nonce=nonce))
+    stage.expect("with the nonce it is accepted", answer.status == 200, answer)
+    answer = gateway.call(f"DPoP {token}", DPoP=keys.proof(key, "POST", url, token, nonce=nonce[::-1]))
+    stage.expect("with another it is not", (answer.status, answer.error) == (401, "use_dpop_nonce"), answer)
+    answer = gateway.call(provider.token(url))
+    stage.expect("a plain token is refused", answer.status == 401, answer)
+
+
+@scenario("a certificate-bound token is accepted over TLS with its own certificate alone")
+def certificate_bound(stage):
+    provider, authority = stage.provider(), keys.Authority()
+    own, other, served = ([stage.file(part) for part in authority.certify("127.0.0.1")] for _ in range(3))
+    tls = {"cert": served[0], "key": served[1], "client_ca": stage.file(authority.certificate)}
+    gateway = stage.gateway(discovered(provider), trust=authority.trust(), tls=tls)
+    certificate = quote(Path(own[0]).read_text())
     token = provider.token(gateway.resource, client="certified", x_client_certificate=certificate)
-    stage.refused(gateway.call(token), "the token")
-    stage.refused(gateway.call(token, x_client_certificate=certificate), "the token with a header")
+    answer = gateway.call(token, trust=authority.trust(*own))
+    stage.expect("it is accepted with its certificate", answer.status == 200, answer)
+    stage.refused(gateway.call(token, trust=authority.trust(*other)), "it with another certificate")
+    stage.refused(gateway.call(token), "it without one")
+    stage.expect("a plain token needs none", gateway.accepts(provider.token(gateway.resource)))
+    clear = stage.gateway(discovered(provider))
+    token = provider.token(clear.resource, client="certified", x_client_certificate=certificate)
+    stage.refused(clear.call(token), "it in clear")
+    stage.refused(clear.call(token, x_client_certificate=certificate), "it with a header that has the certificate")
 
 
 @scenario("a revocation file applies to new requests, and ends open streams within a second")
 def revocation_file(stage):
     provider = stage.provider()
     revoked = Path(stage.file("{}"))
-    gateway = stage.gateway(discovered(provider), revocations_file=str(revoked))
+    gateway = stage.gateway(discovered(provider), revocations=str(revoked))
     token, other = provider.token(gateway.resource), provider.token(gateway.resource)
     stage.require("both are accepted", gateway.accepts(token) and gateway.accepts(other))
     stream, going_on = gateway.listen(token), gateway.listen(other)
@@ -507,7 +548,7 @@ def verifier(stage):
     gateway = stage.gateway({"issuer": provider.issuer, "verifier": {"url": url, "cache": f"{CACHE_SECONDS}s"}})
     claims = {"active": True, "sub": "carol", "aud": gateway.resource, "scope": "public:read"}
     claims["exp"] = int(time.time()) + 600
-    answers["carols"], answers["elsewhere"] = claims, claims | {"aud": "http://127.0.0.1:1/mcp"}
+    answers["carols"], answers["elsewhere"] = claims, claims | {"aud": ANOTHER}
     stage.expect("a token it knows is accepted", gateway.accepts("carols") and gateway.accepts("carols"))
     stage.expect("and asked about once", asked.count("carols") == 1, asked)
     stage.refused(gateway.call("unknown"), "a token it does not know")

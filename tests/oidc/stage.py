@@ -103,9 +103,7 @@ class Stage:
         return self._stack.enter_context(provider)
 
     def gateway(self, *issuers, **more):
-        gateway = Gateway(
-            self.parts.toolgate, self.parts.upstream, HERE / "policy.yaml", self.directory, list(issuers), **more
-        )
+        gateway = Gateway(self.parts, self.directory, list(issuers), **more)
         self._gateways.append(gateway)
         return self._stack.enter_context(gateway)
 
