@@ -126,12 +126,6 @@ class Gateway(Server):
         answer = self.readiness()
         return answer is not None and answer[0] == 200
 
-    def metrics(self, name):
-        """{labels as written: value} of one metric."""
-        text = self._request(self.admin_port, "GET", "/metrics", {}).text
-        lines = re.findall(rf"^{name}(?:\{{(.*)\}})? (\S+)$", text, re.MULTILINE)
-        return {labels: float(value) for labels, value in lines}
-
     def _request(self, port, method, path, headers, body=None, trust=None):
         if port == self.port and self._trust:
             trust = trust or self._trust
