@@ -431,6 +431,10 @@ async fn refuse(
     }
     record.refusal = Some(no.refusal);
     record.status = answer.status;
-    let is_origin_allowed = !matches!(no.refusal, Refusal::OriginNotAllowed | Refusal::HostNotAllowed);
+    // These come before the origin is looked at, or because of it.
+    let is_origin_allowed = !matches!(
+        no.refusal,
+        Refusal::HttpMalformed | Refusal::PathUnknown | Refusal::HostNotAllowed | Refusal::OriginNotAllowed
+    );
     super::write(answer, session, is_origin_allowed).await
 }

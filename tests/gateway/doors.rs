@@ -166,6 +166,12 @@ fn an_origin_must_be_on_the_list_whoever_calls() {
     }
     let twice = post(call("open")).header("Origin", "https://app.test").header("Origin", "https://app.test");
     assert_eq!(gateway.ask(&twice).status, 403);
+    // What is refused before the origin is looked at is not shown to its page either.
+    for early in [post(call("open")).target("/nowhere"), post(call("open")).target("/mcp#x")] {
+        let response = gateway.ask(&early.header("Origin", "https://evil.test"));
+        assert!(response.status >= 400);
+        assert_eq!(response.header("access-control-allow-origin"), None);
+    }
 }
 
 #[test]
