@@ -480,3 +480,25 @@ proptest! {
         let _ = Policy::compile("p.yaml", &text);
     }
 }
+
+#[test]
+fn a_pattern_allows_no_uri_that_servers_take_for_another() {
+    let policy = policy(
+        "resources: {'docs://acme/**': {scopes: [a]}, 'docs://acme/b/../c': {scopes: [a]}, 'docs://acme/secret': {deny: true}}",
+    );
+    assert_eq!(ruling(&policy, "a", Kind::Resource, "docs://acme/b/c"), "permit resources.docs://acme/**");
+    // Who wrote just this one meant it.
+    assert_eq!(ruling(&policy, "a", Kind::Resource, "docs://acme/b/../c"), "permit resources.docs://acme/b/../c");
+    for uri in [
+        "docs://acme/x/../secret",
+        "docs://acme/./secret",
+        "docs://acme/%73ecret",
+        "docs://acme//secret",
+        "docs://ACME/secret",
+        "docs://acme/x%2f..%2fsecret",
+        "docs://acme/secret#x",
+    ] {
+        let ruling = ruling(&policy, "a", Kind::Resource, uri);
+        assert!(ruling.starts_with("NoRule"), "{uri}: {ruling}");
+    }
+}

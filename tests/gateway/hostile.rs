@@ -163,6 +163,26 @@ fn a_list_in_a_stream_is_found_under_any_id_and_name() {
 }
 
 #[test]
+fn an_error_page_hides_no_list() {
+    const LIST: &str = r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"never"}]}}"#;
+    for content_type in ["application/json", "text/plain", "text/html", ""] {
+        for before in ["", "\u{feff}", "junk ", "data: ", "<p>"] {
+            let header =
+                if content_type.is_empty() { String::new() } else { format!("Content-Type: {content_type}\r\n") };
+            let body = format!("{before}{LIST}");
+            let upstream = Upstream::new(move |_| with_length("404 Not Found", &header, &body));
+            let gateway = Gateway::before(&upstream);
+            let response = gateway.ask(&Ask::post(&token("alice", "r"), call("open")));
+            assert!(response.status >= 400, "{content_type} {before}");
+            assert!(!response.text().contains("never"), "{content_type} {before}: {}", response.text());
+        }
+    }
+    let upstream = Upstream::new(|_| with_length("404 Not Found", "", "Not Found: Session not found"));
+    let response = Gateway::before(&upstream).ask(&Ask::post(&token("alice", "r"), call("open")));
+    assert_eq!((response.status, response.text().as_str()), (404, "Not Found: Session not found"));
+}
+
+#[test]
 fn a_get_is_answered_by_a_stream_or_not_at_all() {
     let upstream = Upstream::new(|request| match request.header("mcp-param-status") {
         Some("405") => with_length("405 Method Not Allowed", "Allow: POST\r\n", ""),
