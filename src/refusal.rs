@@ -71,7 +71,7 @@ refusals! {
     /// The `Origin` is not on the allow-list (MCP, transports, "Security Warning").
     OriginNotAllowed = "origin_not_allowed", 403, FORBIDDEN, "this origin is not allowed here";
     /// Too many requests or streams are under way.
-    Overloaded = "overloaded", 503, 50_301, "the gateway is at its limit of open streams, try again later";
+    Overloaded = "overloaded", 503, 50_301, "the gateway is at its limit, try again later";
     // --- who (RFC 6750 §3.1) ----------------------------------------------------------------------------
     /// No `Authorization` header.
     TokenMissing = "token_missing", 401, 40_100, "a bearer token is required";
