@@ -9,6 +9,7 @@ pub mod downstream;
 pub mod exchange;
 pub mod headers;
 pub mod intake;
+pub mod listed;
 pub mod metadata;
 pub mod record;
 pub mod upstream;
@@ -35,6 +36,7 @@ use crate::settings::HostRule;
 use crate::token::{DpopTerms, IdentityHeaders};
 use answer::{Answer, Gone};
 use intake::Bodies;
+use listed::Listed;
 use record::Report;
 use upstream::Upstream;
 use verified::VerifiedCache;
@@ -126,6 +128,7 @@ pub struct Gateway {
     sealer: Sealer,
     upstream: Arc<Upstream>,
     exchanger: Option<Exchanger>,
+    listed: Arc<Listed>,
     report: Arc<Report>,
     under_way: Arc<AtomicUsize>,
     options: HttpServerOptions,
@@ -203,10 +206,17 @@ impl Gateway {
             sealer,
             upstream,
             exchanger,
+            listed: Arc::default(),
             report,
             under_way,
             options,
         }
+    }
+
+    /// What the server last listed, as far as callers asked for it.
+    #[must_use]
+    pub const fn listed(&self) -> &Arc<Listed> {
+        &self.listed
     }
 
     /// Reads the head of the next request, and answers what is no HTTP. False when there is nothing to serve.

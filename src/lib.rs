@@ -9,6 +9,7 @@
 //! told if not).
 
 pub mod caller;
+pub mod catalogue;
 pub mod json;
 pub mod judge;
 pub mod message;

@@ -95,6 +95,8 @@ pub struct Message<'a> {
     pub method: Cow<'a, str>,
     /// What is asked.
     pub ask: Ask<'a>,
+    /// `params.cursor` as written: which page of a list is asked for.
+    pub cursor: Option<&'a str>,
 }
 
 /// A body that was refused.
@@ -135,7 +137,7 @@ fn understand<'a>(mirror: &Mirror<'_>, envelope: Envelope<'a>, depth: u16) -> Re
         // MCP 2026-07-28, streamable-http: clients must not post responses.
         return match mirror.agree(&Said { version: None, method: "", name: None, is_request: false })? {
             Era::Modern => Err(Refusal::MessageInvalid),
-            era @ Era::Legacy => Ok(Message { shape, era, id, method, ask: Ask::Base }),
+            era @ Era::Legacy => Ok(Message { shape, era, id, method, ask: Ask::Base, cursor: None }),
         };
     }
     let version = meta_version(&params, depth)?;
@@ -148,7 +150,7 @@ fn understand<'a>(mirror: &Mirror<'_>, envelope: Envelope<'a>, depth: u16) -> Re
         is_request: shape == Shape::Request,
     };
     let era = mirror.agree(&said)?;
-    Ok(Message { shape, era, id, ask: asked?, method })
+    Ok(Message { shape, era, id, ask: asked?, method, cursor: params.get("cursor") })
 }
 
 fn shape(envelope: &Envelope<'_>) -> Result<Shape, Refusal> {
@@ -215,6 +217,13 @@ fn text(member: Option<&str>) -> Result<Cow<'_, str>, Refusal> {
     }
     let decoded = reader.string()?.decode()?;
     if decoded.is_empty() { Err(Refusal::ParamsInvalid) } else { Ok(decoded) }
+}
+
+/// What a member says that is written as a string.
+#[must_use]
+pub fn text_of(member: &str) -> Option<String> {
+    let mut reader = Reader::new(member.as_bytes(), 1).ok()?;
+    reader.string().ok()?.decode().ok().map(Cow::into_owned)
 }
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";

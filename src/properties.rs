@@ -44,7 +44,7 @@ fn sees(_: ListKind, name: &str) -> bool {
 /// What passes has no element that may not be seen, and is JSON if it was.
 pub fn lists(bytes: &[u8]) {
     let freshness = Freshness { ttl_cap_ms: 60_000, is_required: true };
-    let filter = Filter { sees: &sees, freshness };
+    let filter = Filter { sees: &sees, freshness, heard: None };
     let mut tallies = Vec::new();
     let passed = match filter.message(bytes, &mut tallies) {
         Ok(Passed::AsIs) => bytes.to_vec(),

@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::answer::Gone;
 use super::headers::{is_of_the_bytes, to_client};
+use super::listed::{Listed, Page};
 use super::record::Report;
 use super::upstream::Exchange;
 use super::{Config, intake, who};
@@ -20,7 +21,7 @@ use crate::caller::Caller;
 use crate::judge;
 use crate::live::{Live, Snapshot};
 use crate::message::agreement::Field;
-use crate::message::lists::{Filter, Freshness, Opaque, Passed, Tally};
+use crate::message::lists::{Filter, Freshness, Listing, Opaque, Passed, Tally};
 use crate::message::sse::{Event, EventStream};
 use crate::policy::Grants;
 use crate::refusal::Refusal;
@@ -44,6 +45,10 @@ pub struct Passage<'a> {
     pub grants: Grants,
     /// Whether the request asked for a list.
     pub is_list: bool,
+    /// Where it is noted what the server lists.
+    pub listed: &'a Listed,
+    /// The page of a list that was asked for, where the answer is to be noted.
+    pub page: Option<Page>,
     /// Whether the answer is a stream, once it is known.
     pub is_stream: bool,
     /// Whether what streams in is not the answer to one request: it goes on under the policy of the moment.
@@ -119,6 +124,7 @@ impl Passage<'_> {
         silence: Duration,
     ) -> Result<Ending, Unpassed> {
         let content = self.inspect(session, exchange)?;
+        self.page = self.page.take().filter(|_| exchange.status().is_success());
         if let Content::Events = content {
             return self.stream(session, exchange, shutdown).await;
         }
@@ -222,7 +228,12 @@ impl Passage<'_> {
             ttl_cap_ms: self.config.limits.list_ttl_ms.min(remaining),
             is_required: self.hints_required && self.is_list,
         };
-        work(&Filter { sees: &sees, freshness })
+        let heard = |listing: &Listing<'_>| {
+            if let Some(page) = &self.page {
+                self.listed.hear(page, listing);
+            }
+        };
+        work(&Filter { sees: &sees, freshness, heard: Some(&heard) })
     }
 
     fn head(

@@ -12,6 +12,7 @@ use pingora_core::server::ShutdownWatch;
 use super::answer::{self, Gone};
 use super::downstream::{Ending, Passage, Unpassed};
 use super::intake::{self, Room, Route};
+use super::listed::Page;
 use super::record::Record;
 use super::who::{leeway, presented, who};
 use super::{Gateway, headers, metadata, now};
@@ -163,6 +164,8 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         caller,
         grants: snapshot.policy.grants(&caller.scopes),
         is_list: false,
+        listed: &gateway.listed,
+        page: None,
         is_stream: false,
         is_standing: false,
         hints_required: false,
@@ -218,7 +221,10 @@ impl Turn<'_> {
             no(&message, &refused)
         })?;
         self.record.permitted(&permit);
-        passage.is_list = matches!(message.ask, Ask::List(_));
+        if let Ask::List(list) = message.ask {
+            passage.is_list = true;
+            passage.page = Page::asked(list, &message);
+        }
         passage.is_standing = matches!(message.ask, Ask::Listen { .. });
         passage.hints_required = message.era == Era::Modern;
         let told = no(&message, &Refusal::UpstreamDown.into());

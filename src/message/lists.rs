@@ -4,6 +4,7 @@
 //! answer, or one that arrives under another request's id, is filtered all the same. Elements are cut out of
 //! the bytes; every other byte stays as it was.
 
+use std::borrow::Cow;
 use std::ops::Range;
 
 use super::disguise::is_disguised;
@@ -42,7 +43,9 @@ impl ListKind {
         }
     }
 
-    const fn name_member(self) -> &'static str {
+    /// The member of an element that names it.
+    #[must_use]
+    pub const fn name_member(self) -> &'static str {
         match self {
             Self::Tools | Self::Prompts => "name",
             Self::Resources => "uri",
@@ -83,6 +86,17 @@ pub struct Tally {
     pub bytes_removed: u64,
 }
 
+/// A list that the upstream answered, before anything is cut out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Listing<'d> {
+    /// Which list.
+    pub kind: ListKind,
+    /// The array of its elements, as written.
+    pub elements: &'d str,
+    /// `nextCursor`, where more is to come.
+    pub next: Option<Cow<'d, str>>,
+}
+
 /// What is to be passed on in place of a message of the upstream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Passed {
@@ -116,6 +130,8 @@ pub struct Filter<'s> {
     pub sees: &'s dyn Fn(ListKind, &str) -> bool,
     /// How lists may be cached.
     pub freshness: Freshness,
+    /// Who wants to know of every list as the upstream sent it. One whose `nextCursor` is no text is not told.
+    pub heard: Option<&'s dyn Fn(&Listing<'_>)>,
 }
 
 impl Filter<'_> {
@@ -124,16 +140,18 @@ impl Filter<'_> {
     /// # Errors
     /// [`Opaque`] if it is not exactly one JSON-RPC message that can be understood.
     pub fn message(&self, document: &[u8], tallies: &mut Vec<Tally>) -> Result<Passed, Opaque> {
-        let mut reader = Reader::new(document, DEPTH)?;
+        let text = std::str::from_utf8(document).map_err(|_| Opaque)?;
+        let mut reader = Reader::of_text(text, DEPTH)?;
         if reader.kind()? != Kind::Object {
             return Err(Opaque);
         }
         let mut edits = Vec::new();
+        let mut found = Found::default();
         let mut is_update = false;
         let mut updated = None;
         reader.object(|key, value| {
             match (key, value.kind()?) {
-                ("result", Kind::Object) => self.result(value, &mut edits, tallies)?,
+                ("result", Kind::Object) => self.result(value, &mut edits, tallies, &mut found)?,
                 ("method", Kind::String) => {
                     is_update = value.string()?.decode()? == "notifications/resources/updated";
                 }
@@ -150,6 +168,7 @@ impl Filter<'_> {
         if is_update && !updated.is_some_and(|uri| (self.sees)(ListKind::Resources, &uri)) {
             return Ok(Passed::Nothing);
         }
+        self.tell(text, found);
         apply(document, edits)
     }
 
@@ -185,6 +204,7 @@ impl Filter<'_> {
         reader: &mut Reader<'_>,
         edits: &mut Vec<Edit>,
         tallies: &mut Vec<Tally>,
+        found: &mut Found,
     ) -> Result<(), Opaque> {
         let inside = reader.position().saturating_add(1);
         let (mut scope, mut ttl, mut lists) = (false, false, 0_usize);
@@ -206,10 +226,13 @@ impl Filter<'_> {
                         shorter = Some(Edit { place, text: self.freshness.ttl_cap_ms.to_string() });
                     }
                 }
+                "nextCursor" => found.next = raw(value)?.1,
                 _ => match ListKind::of(key) {
                     Some(list) if kind == Kind::Array => {
                         lists = lists.saturating_add(1);
+                        let start = value.position();
                         let tally = self.list(list, value, edits)?;
+                        found.lists.push((list, start..value.position()));
                         add(tallies, tally);
                     }
                     // A list that is none: some reader may see more in it than we do.
@@ -236,6 +259,16 @@ impl Filter<'_> {
             edits.push(Edit { place: inside..inside, text });
         }
         Ok(())
+    }
+
+    fn tell(&self, document: &str, found: Found) {
+        let Some(heard) = self.heard else { return };
+        let Some(next) = document.get(found.next).and_then(next_cursor) else { return };
+        for (kind, place) in found.lists {
+            if let Some(elements) = document.get(place) {
+                heard(&Listing { kind, elements, next: next.clone() });
+            }
+        }
     }
 
     fn is_fresh_enough(&self, text: &str) -> bool {
@@ -285,6 +318,23 @@ impl Filter<'_> {
     }
 }
 
+/// Where in a document its lists are, and what leads to the next page.
+#[derive(Default)]
+struct Found {
+    lists: Vec<(ListKind, Range<usize>)>,
+    /// Empty where there is no such member.
+    next: Range<usize>,
+}
+
+/// What `nextCursor` says. Without it, or with `null`, the page is the last; `None` where it is no text.
+fn next_cursor(written: &str) -> Option<Option<Cow<'_, str>>> {
+    if written.is_empty() || written == "null" {
+        return Some(None);
+    }
+    let mut reader = Reader::of_text(written, 1).ok()?;
+    reader.string().ok()?.decode().ok().map(Some)
+}
+
 /// One tally for each kind, however many lists a stream carries.
 fn add(tallies: &mut Vec<Tally>, more: Tally) {
     match tallies.iter_mut().find(|tally| tally.kind == more.kind) {
@@ -326,7 +376,7 @@ fn string_member(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, 
     let mut found = None;
     reader.object(|key, value| {
         if key == name && value.kind()? == Kind::String {
-            found = value.string()?.decode().ok().map(std::borrow::Cow::into_owned);
+            found = value.string()?.decode().ok().map(Cow::into_owned);
         } else {
             value.skip()?;
         }

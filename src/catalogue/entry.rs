@@ -1,0 +1,168 @@
+//! One element of a list, and the digest by which it is known again.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use aws_lc_rs::digest;
+
+use crate::json::{JsonFlaw, Kind, Reader, quoted};
+use crate::message::lists::ListKind;
+
+/// One element of a list. It holds on to the text of its page, and is made of places in it.
+#[derive(Debug, Clone)]
+pub struct Entry {
+    page: Arc<str>,
+    name: Box<str>,
+    annotations: Option<Range<usize>>,
+    input_schema: Option<Range<usize>>,
+    digest: [u8; 32],
+}
+
+/// What a model or a person goes by when it decides to use something. Everything else may change unnoticed: icons,
+/// and `_meta` of any kind.
+const DIGESTED: [&str; 6] = ["annotations", "description", "inputSchema", "name", "outputSchema", "title"];
+
+/// Deeper than this, the order of keys counts.
+const SORTED_DEPTH: u8 = 32;
+
+/// Elements were understood once when they were filtered; this bounds our own stack.
+const DEPTH: u16 = 512;
+
+impl Entry {
+    /// Its name, URI or URI template.
+    #[must_use]
+    pub const fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The value of `annotations` as the server wrote it: JSON of any kind.
+    #[must_use]
+    pub fn annotations(&self) -> Option<&str> {
+        self.page.get(self.annotations.clone()?)
+    }
+
+    /// The value of `inputSchema` as the server wrote it: JSON of any kind.
+    #[must_use]
+    pub fn input_schema(&self) -> Option<&str> {
+        self.page.get(self.input_schema.clone()?)
+    }
+
+    /// SHA-256 over what the element says of itself: the object of its `annotations`, `description`, `inputSchema`,
+    /// `name`, `outputSchema` and `title`, as far as it has them, in JSON without white space, keys sorted by their
+    /// bytes, numbers as written. Other members do not count, nor does the order of keys.
+    #[must_use]
+    pub const fn digest(&self) -> &[u8; 32] {
+        &self.digest
+    }
+
+    /// The elements of the array `page` that can be named; `None` where it is none, or has more than `most`.
+    pub(super) fn all_of(kind: ListKind, page: &Arc<str>, most: usize) -> Option<Vec<Arc<Self>>> {
+        let mut entries = Vec::new();
+        let mut count = 0_usize;
+        let mut reader = Reader::of_text(page, DEPTH).ok()?;
+        reader
+            .array(|element| {
+                count = count.saturating_add(1);
+                if count > most {
+                    return Err(JsonFlaw::TooDeep);
+                }
+                let entry = Self::read(kind, page, element)?;
+                entries.extend(entry.map(Arc::new));
+                Ok(())
+            })
+            .ok()?;
+        Some(entries)
+    }
+
+    fn read(kind: ListKind, page: &Arc<str>, element: &mut Reader<'_>) -> Result<Option<Self>, JsonFlaw> {
+        if element.kind()? != Kind::Object {
+            element.skip()?;
+            return Ok(None);
+        }
+        let (mut name, mut annotations, mut input_schema) = (None, None, None);
+        let mut said: Vec<(&str, String)> = Vec::new();
+        element.object(|key, value| {
+            if key == kind.name_member() && value.kind()? == Kind::String {
+                name = value.peek_string()?.decode().ok().map(|name| Box::from(name.as_ref()));
+            }
+            let start = value.position();
+            match DIGESTED.iter().find(|digested| **digested == key) {
+                Some(digested) => {
+                    let mut text = String::new();
+                    canonical(value, &mut text, SORTED_DEPTH)?;
+                    said.push((*digested, text));
+                }
+                None => {
+                    value.skip()?;
+                }
+            }
+            match key {
+                "annotations" => annotations = Some(start..value.position()),
+                "inputSchema" => input_schema = Some(start..value.position()),
+                _ => {}
+            }
+            Ok::<_, JsonFlaw>(())
+        })?;
+        said.sort_unstable();
+        let mut text = String::new();
+        write_object(&mut text, said.iter().map(|(key, value)| (*key, value.as_str())));
+        let mut sum = [0; 32];
+        for (to, from) in sum.iter_mut().zip(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()) {
+            *to = *from;
+        }
+        Ok(name.map(|name| Self { page: Arc::clone(page), name, annotations, input_schema, digest: sum }))
+    }
+}
+
+/// Writes the value that stands next without white space and with sorted keys.
+fn canonical(reader: &mut Reader<'_>, out: &mut String, depth_left: u8) -> Result<(), JsonFlaw> {
+    let Some(deeper) = depth_left.checked_sub(1) else {
+        out.push_str(reader.raw()?);
+        return Ok(());
+    };
+    match reader.kind()? {
+        Kind::Object => {
+            let mut members: Vec<(Box<str>, String)> = Vec::new();
+            reader.object(|key, value| {
+                let mut text = String::new();
+                canonical(value, &mut text, deeper)?;
+                members.push((key.into(), text));
+                Ok::<_, JsonFlaw>(())
+            })?;
+            members.sort_unstable();
+            write_object(out, members.iter().map(|(key, value)| (&**key, value.as_str())));
+        }
+        Kind::Array => {
+            let mut separator = "[";
+            reader.array(|element| {
+                out.push_str(separator);
+                separator = ",";
+                canonical(element, out, deeper)
+            })?;
+            out.push_str(if separator == "[" { "[]" } else { "]" });
+        }
+        Kind::String => match reader.peek_string()?.decode() {
+            Ok(text) => {
+                out.push_str(&quoted(&text));
+                reader.skip()?;
+            }
+            // Half of a surrogate pair has no other spelling.
+            Err(_) => out.push_str(reader.raw()?),
+        },
+        Kind::Number | Kind::Bool | Kind::Null => out.push_str(reader.raw()?),
+    }
+    Ok(())
+}
+
+fn write_object<'m>(out: &mut String, members: impl Iterator<Item = (&'m str, &'m str)>) {
+    out.push('{');
+    for (at, (key, value)) in members.enumerate() {
+        if at > 0 {
+            out.push(',');
+        }
+        out.push_str(&quoted(key));
+        out.push(':');
+        out.push_str(value);
+    }
+    out.push('}');
+}
