@@ -8,6 +8,7 @@ pub mod door;
 pub mod downstream;
 pub mod exchange;
 pub mod headers;
+pub mod in_flight;
 pub mod intake;
 pub mod listed;
 pub mod metadata;
@@ -35,6 +36,7 @@ use crate::session::Sealer;
 use crate::settings::HostRule;
 use crate::token::{DpopTerms, IdentityHeaders};
 use answer::{Answer, Gone};
+use in_flight::InFlight;
 use intake::Bodies;
 use listed::Listed;
 use record::Report;
@@ -125,6 +127,7 @@ pub struct Gateway {
     dpop: DpopTerms,
     proofs: Proofs,
     bodies: Bodies,
+    in_flight: Arc<InFlight>,
     sealer: Sealer,
     upstream: Arc<Upstream>,
     exchanger: Option<Exchanger>,
@@ -195,6 +198,7 @@ impl Gateway {
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
         Self {
+            in_flight: Arc::default(),
             bodies: Bodies::new(BODIES.max(config.limits.body.saturating_mul(4))),
             config,
             live,

@@ -7,6 +7,7 @@ pub mod agreement;
 pub mod content;
 mod disguise;
 mod envelope;
+pub mod id;
 pub mod lists;
 pub mod reply;
 pub mod sse;

@@ -148,6 +148,8 @@ refusals! {
     IdInvalid = "id_invalid", 400, -32600, "the id must be a string or an integer";
     /// A method that asks for something came without an id.
     IdMissing = "id_missing", 400, -32600, "a request needs an id";
+    /// A request with the same id, as some server compares ids, is under way in this session.
+    IdInUse = "id_in_use", 400, -32600, "a request with this id is under way in this session";
     /// The parameters of a judged method are not what the specification says.
     ParamsInvalid = "params_invalid", 400, -32602, "the parameters are not valid for this method";
     /// `_meta` lacks what 2026-07-28 requires, though the header claims that version.
@@ -158,6 +160,8 @@ refusals! {
     MethodUnknown = "method_unknown", 404, -32601, "Method not found";
     /// The session belongs to another caller, or to none.
     SessionUnknown = "session_unknown", 404, -32600, "Session not found";
+    /// The `Last-Event-ID` was sent to another caller, in another session, or to nobody.
+    EventUnknown = "event_unknown", 400, -32600, "this Last-Event-ID is not known here";
     /// The task belongs to another caller, or to none.
     TaskUnknown = "task_unknown", 200, -32602, "Task not found";
     // --- the decision -----------------------------------------------------------------------------------

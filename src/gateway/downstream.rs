@@ -13,6 +13,7 @@ use tokio::time::Instant;
 
 use super::answer::Gone;
 use super::headers::{is_of_the_bytes, to_client};
+use super::in_flight::Held;
 use super::listed::{Listed, Page};
 use super::record::Report;
 use super::upstream::Exchange;
@@ -26,6 +27,7 @@ use crate::message::sse::{Event, EventStream};
 use crate::policy::Grants;
 use crate::refusal::Refusal;
 use crate::revoked::Revoked;
+use crate::session::EventSealer;
 
 /// For whom, and under which policy, an answer is passed on.
 pub struct Passage<'a> {
@@ -59,6 +61,10 @@ pub struct Passage<'a> {
     pub remaining: Duration,
     /// What the client is to know the session by.
     pub session_id: Option<String>,
+    /// What seals the events of a stream, where one can be gone on with.
+    pub events: Option<EventSealer>,
+    /// The request's ids, taken until the upstream has answered.
+    pub in_flight: Option<Held>,
     /// The nonce that its next proof must contain, where proofs need one.
     pub nonce: Option<String>,
     /// What was cut out so far.
@@ -134,6 +140,8 @@ impl Passage<'_> {
             _ = session.read_body_or_idle(true) => return Err(Unpassed::Gone),
             body = exchange.whole(limit, silence) => body?,
         };
+        // Before the client can know the answer, and use the id again.
+        self.in_flight = None;
         let (body, is_cut) = self.filter_whole(&content, exchange.status(), body)?;
         let mut head = self.head(session, exchange, is_cut || self.is_list)?;
         if exchange.status() != StatusCode::NO_CONTENT {
@@ -287,6 +295,7 @@ impl Passage<'_> {
         self.is_stream = true;
         let counted = Counted::begin(self.report);
         let ending = self.pump(session, exchange, shutdown.clone()).await;
+        self.in_flight = None;
         counted.end(ending);
         match ending {
             Ending::ClientLeft => return Err(Unpassed::Gone),
@@ -358,6 +367,9 @@ impl Passage<'_> {
         if event.name() == Some(b"endpoint") {
             return Err(Opaque);
         }
+        let seal = |id: &[u8]| self.events.as_ref().and_then(|events| events.seal(id));
+        let renamed = event.with_ids(&seal);
+        let event = renamed.as_deref().map_or(*event, |raw| event.over(raw));
         let Some(data) = event.data().filter(|data| !data.is_empty()) else {
             out.extend_from_slice(event.raw());
             return Ok(());

@@ -11,6 +11,7 @@ use pingora_core::server::ShutdownWatch;
 
 use super::answer::{self, Gone};
 use super::downstream::{Ending, Passage, Unpassed};
+use super::in_flight::Held;
 use super::intake::{self, Room, Route};
 use super::listed::Page;
 use super::record::Record;
@@ -20,6 +21,7 @@ use crate::caller::Caller;
 use crate::judge::{self, Permit, Refused};
 use crate::live::Snapshot;
 use crate::message::agreement::Field;
+use crate::message::id::SameId;
 use crate::message::reply::ErrorReply;
 use crate::message::{Ask, Message, Shape, Unrecognised, content, recognise};
 use crate::refusal::{Era, Refusal};
@@ -171,6 +173,8 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         hints_required: false,
         remaining: remaining(gateway, caller),
         session_id: None,
+        events: None,
+        in_flight: None,
         nonce: None,
         tallies: Vec::new(),
     }
@@ -192,7 +196,10 @@ impl Turn<'_> {
         let mut room = self.gateway.bodies.room();
         intake::body(self.session, limits.body, limits.body_timeout, &mut room).await?;
         drop(room);
-        let bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
+        let mut bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
+        if method == Method::GET {
+            bound.last_event_id = last_event_id(self.gateway, self.session, passage.caller, &bound)?;
+        }
         let permit = Permit::session(passage.caller);
         self.record.permitted(&permit);
         self.forward(Forward { permit, method, body: Bytes::new(), bound, room: None }, passage).await
@@ -221,6 +228,8 @@ impl Turn<'_> {
             no(&message, &refused)
         })?;
         self.record.permitted(&permit);
+        passage.in_flight =
+            under_way(self.gateway, &bound, &message).map_err(|refusal| no(&message, &refusal.into()))?;
         if let Ask::List(list) = message.ask {
             passage.is_list = true;
             passage.page = Page::asked(list, &message);
@@ -241,7 +250,7 @@ impl Turn<'_> {
     async fn forward(&mut self, forward: Forward<'_>, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
         let Forward { permit, method, body, bound, room } = forward;
         let upstream = &self.gateway.upstream;
-        let mut headers = upstream_headers(self.gateway, self.session, passage.caller, bound)?;
+        let mut headers = upstream_headers(self.gateway, self.session, passage.caller, &bound)?;
         if let Some(token) = token_for_upstream(self.gateway, self.session, passage.caller).await? {
             headers.insert(header::AUTHORIZATION, token);
         }
@@ -257,15 +266,18 @@ impl Turn<'_> {
         self.record.upstream(started.elapsed(), sent.as_ref().map(|exchange| exchange.status().as_u16()));
         let mut exchange = sent?;
         drop(room);
-        passage.session_id = match intake::field(exchange.headers(), "mcp-session-id") {
+        let told = match intake::field(exchange.headers(), "mcp-session-id") {
             Field::Absent => None,
-            Field::Once(id) => {
-                let id = std::str::from_utf8(id).ok();
-                let sealed = id.and_then(|id| self.gateway.sealer.seal(passage.caller, id));
-                Some(sealed.ok_or(Refusal::UpstreamNonsense)?)
-            }
+            Field::Once(id) => Some(std::str::from_utf8(id).map_err(|_| Refusal::UpstreamNonsense)?),
             Field::Repeated => return Err(Refusal::UpstreamNonsense.into()),
         };
+        let sealer = &self.gateway.sealer;
+        let sealed = told.map(|id| sealer.seal(passage.caller, id).ok_or(Refusal::UpstreamNonsense));
+        passage.session_id = sealed.transpose()?;
+        if bound.era == Era::Legacy {
+            // What the answer to `initialize` streams belongs to the session that it begins.
+            passage.events = Some(sealer.events(passage.caller, told.or(bound.session_id.as_deref())));
+        }
         self.record.status = exchange.status().as_u16();
         let silence = upstream.settings().answer_timeout;
         let passed = passage.pass(self.session, &mut exchange, self.shutdown, silence).await;
@@ -305,9 +317,11 @@ fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
 }
 
 /// What a request is bound to: the upstream's identifiers, unsealed for their owner.
-#[derive(Default)]
 struct Bound {
-    session_id: Option<HeaderValue>,
+    era: Era,
+    /// The session as the caller knows it.
+    sealed: Option<String>,
+    session_id: Option<String>,
     last_event_id: Option<HeaderValue>,
 }
 
@@ -319,23 +333,42 @@ fn bind(
     era: Era,
     record: &mut Record,
 ) -> Result<Bound, Refusal> {
+    let mut bound = Bound { era, sealed: None, session_id: None, last_event_id: None };
     if era == Era::Modern {
-        return Ok(Bound::default());
+        return Ok(bound);
     }
-    let headers = &session.req_header().headers;
-    let sealed = match intake::field(headers, "mcp-session-id") {
-        Field::Absent => return Ok(Bound::default()),
+    let sealed = match intake::field(&session.req_header().headers, "mcp-session-id") {
+        Field::Absent => return Ok(bound),
         Field::Once(sealed) => std::str::from_utf8(sealed).map_err(|_| Refusal::SessionUnknown)?,
         Field::Repeated => return Err(Refusal::SessionUnknown),
     };
     record.session(sealed);
-    let id = gateway.sealer.unseal(caller, sealed).ok_or(Refusal::SessionUnknown)?;
-    let last_event_id = match intake::field(headers, "last-event-id") {
-        Field::Absent => None,
-        Field::Once(id) => HeaderValue::from_bytes(id).ok(),
+    bound.session_id = Some(gateway.sealer.unseal(caller, sealed).ok_or(Refusal::SessionUnknown)?.to_owned());
+    bound.sealed = Some(sealed.to_owned());
+    Ok(bound)
+}
+
+/// The event that the caller wants to go on after: one that it was sent in this session, or outside of any.
+fn last_event_id(
+    gateway: &Gateway,
+    session: &ServerSession,
+    caller: &Caller,
+    bound: &Bound,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let sealed = match intake::field(&session.req_header().headers, "last-event-id") {
+        Field::Absent | Field::Once(b"") => return Ok(None),
+        Field::Once(sealed) => sealed,
         Field::Repeated => return Err(Refusal::HttpMalformed),
     };
-    Ok(Bound { session_id: HeaderValue::from_str(id).ok(), last_event_id })
+    let events = gateway.sealer.events(caller, bound.session_id.as_deref());
+    let id = events.unseal(sealed).ok_or(Refusal::EventUnknown)?;
+    Ok(Some(HeaderValue::from_bytes(id).map_err(|_| Refusal::EventUnknown)?))
+}
+
+/// Notes a request as under way in its session, if it is one and has one.
+fn under_way(gateway: &Gateway, bound: &Bound, message: &Message<'_>) -> Result<Option<Held>, Refusal> {
+    let (Some(sealed), Shape::Request) = (&bound.sealed, message.shape) else { return Ok(None) };
+    gateway.in_flight.enter(sealed, message.id.and_then(SameId::of).into_iter()).map(Some)
 }
 
 /// What is sent to the upstream.
@@ -367,16 +400,17 @@ fn upstream_headers(
     gateway: &Gateway,
     session: &ServerSession,
     caller: &Caller,
-    bound: Bound,
+    bound: &Bound,
 ) -> Result<HeaderMap, Refusal> {
     let mut headers = headers::to_upstream(&session.req_header().headers);
     let host = &gateway.upstream.settings().host;
     headers.insert(header::HOST, HeaderValue::from_str(host).map_err(|_| Refusal::UpstreamDown)?);
-    if let Some(id) = bound.session_id {
+    if let Some(id) = &bound.session_id {
+        let id = HeaderValue::from_str(id).map_err(|_| Refusal::SessionUnknown)?;
         headers.insert("mcp-session-id", id);
     }
-    if let Some(id) = bound.last_event_id {
-        headers.insert("last-event-id", id);
+    if let Some(id) = &bound.last_event_id {
+        headers.insert("last-event-id", id.clone());
     }
     let identity = &gateway.config.identity_headers;
     // A claim that a caller lacks must not be told by the caller itself.

@@ -231,6 +231,36 @@ impl<'a> Event<'a> {
         out
     }
 
+    /// The bytes of the same event with other identifiers: each `id` line becomes one with what `rename` makes of its
+    /// value, and stays as it is where that is nothing, or where a NUL makes it no identifier. None if nothing changes.
+    pub fn with_ids(&self, rename: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
+        self.id()?;
+        let (bom, lines) = self.split_bom();
+        let mut out = Vec::with_capacity(self.raw.len().saturating_add(64));
+        out.extend_from_slice(bom);
+        let mut is_changed = false;
+        for line in Lines(lines) {
+            let text = line_text(line);
+            let (name, value) = field(text);
+            let renamed = if name == b"id" && memchr(0, value).is_none() { rename(value) } else { None };
+            let Some(id) = renamed else {
+                out.extend_from_slice(line);
+                continue;
+            };
+            is_changed = true;
+            out.extend_from_slice(b"id: ");
+            out.extend_from_slice(&id);
+            out.extend_from_slice(line.get(text.len()..).unwrap_or_default());
+        }
+        is_changed.then_some(out)
+    }
+
+    /// The same event, of which these are the bytes now.
+    #[must_use]
+    pub const fn over<'b>(&self, raw: &'b [u8]) -> Event<'b> {
+        Event { raw, has_bom: self.has_bom }
+    }
+
     fn values(&self, name: &'static [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         Lines(self.split_bom().1)
             .map(|line| field(line_text(line)))

@@ -102,16 +102,3 @@ fn replicas_with_the_same_key_share_sessions_and_others_do_not() {
     assert_eq!(status(&replica("another key of thirty-two bytes!")), 404);
     assert_eq!(status(&Gateway::before(&upstream)), 404);
 }
-
-#[test]
-fn where_to_go_on_is_told_only_within_a_session() {
-    let upstream = Upstream::new(with_sessions);
-    let gateway = Gateway::before(&upstream);
-    let alice = token("alice", "r");
-    let session = open(&gateway, &alice);
-    let [_, get, _] = asks(&alice, &session);
-    assert_eq!(gateway.ask(&get.header("Last-Event-ID", "e-7")).status, 200);
-    assert_eq!(upstream.request(2).header("last-event-id"), Some("e-7"));
-    assert_eq!(gateway.ask(&Ask::get(&alice).header("Last-Event-ID", "e-7")).status, 200);
-    assert_eq!(upstream.request(3).header("last-event-id"), None);
-}

@@ -255,3 +255,38 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn identifiers_are_renamed_and_nothing_else() {
+    let rename = |id: &[u8]| (!id.is_empty()).then(|| [b"<", id, b">"].concat());
+    let renamed = |text: &str| {
+        let mut out = Vec::new();
+        EventStream::new(1000)
+            .push(text.as_bytes(), &mut |event| {
+                out.extend(event.with_ids(&rename).unwrap_or_else(|| event.raw().to_vec()));
+            })
+            .unwrap();
+        String::from_utf8(out).unwrap()
+    };
+    for (before, after) in [
+        ("id: 7\ndata: x\n\n", "id: <7>\ndata: x\n\n"),
+        ("id:7\r\ndata:\r\n\r\n", "id: <7>\r\ndata:\r\n\r\n"),
+        ("\u{feff}id:7\rdata\r\r", "\u{feff}id: <7>\rdata\r\r"),
+        ("data: id: 7\nid: a\n: c\nid: b c\nretry: 5\n\n", "data: id: 7\nid: <a>\n: c\nid: <b c>\nretry: 5\n\n"),
+        ("id: 7\n\n", "id: <7>\n\n"),
+    ] {
+        assert_eq!(renamed(before), after);
+    }
+    for unchanged in
+        ["data: x\n\n", "id\ndata: x\n\n", "id:\n\n", "id: a\0b\ndata: x\n\n", "Id: 7\ndata: x\n\n", ": id: 7\n\n"]
+    {
+        assert_eq!(renamed(unchanged), unchanged);
+    }
+    let mut seen = Vec::new();
+    let each = &mut |event: Event<'_>| {
+        let raw = event.with_ids(&rename).unwrap();
+        seen = event.over(&raw).with_data(b"new");
+    };
+    EventStream::new(100).push("\u{feff}id:7\ndata: x\n\n".as_bytes(), each).unwrap();
+    assert_eq!(String::from_utf8(seen).unwrap(), "\u{feff}id: <7>\ndata: new\n\n");
+}
