@@ -10,10 +10,11 @@ use crate::support::tokens::{Signer, signed, signed_by, with};
 use crate::support::upstream::{Request, fine, json, stream_head, with_length};
 use crate::support::{Ask, Client, Gate, Gateway, Response, Step, Upstream, call, eventually, request, token};
 
-/// Refusals that no request to a running gateway can bring about, and why.
+/// Refusals that no request alone to a running gateway can bring about, and why.
 const UNREACHABLE: &[(Refusal, &str)] = &[
     (Refusal::TokenRevoked, "the running gateway has no list of revoked tokens"),
     (Refusal::DpopNonceRequired, "the running gateway asks for no nonces"),
+    (Refusal::IdInUse, "it takes two requests at once, see `in_flight`"),
 ];
 
 /// The gateway a case needs.
@@ -206,6 +207,7 @@ fn messages() -> Vec<Case> {
     let modern = post(request("1", "tools/list", "{}")).header("MCP-Protocol-Version", "2026-07-28");
     let of_task = request("1", "subscriptions/listen", r#"{"notifications":{"taskIds":["t"]}}"#);
     let with_session = post(call("open")).header("Mcp-Session-Id", "AAAAAAAAAAAAAAAAAAAAAA.somebody-elses");
+    let foreign_event = Ask::get(&token("alice", "r")).header("Last-Event-ID", "somebody-elses");
     vec![
         case(Refusal::JsonInvalid, &said("{"), 400, -32700, ""),
         case(Refusal::KeyRepeated, &said(r#"{"jsonrpc":"2.0","id":1,"id":1,"method":"ping"}"#), 400, -32600, ""),
@@ -227,6 +229,7 @@ fn messages() -> Vec<Case> {
         case(Refusal::MethodUnknown, &said(&request("1", "x/y", "{}")), 200, -32601, "1"),
         case(Refusal::MethodUnknown, &modern_call("x/y", "{}", ""), 404, -32601, "1"),
         case(Refusal::SessionUnknown, &with_session, 404, -32600, "1"),
+        case(Refusal::EventUnknown, &foreign_event, 400, -32600, ""),
         case(Refusal::TaskUnknown, &said(&of_task), 200, -32602, "1"),
     ]
 }
