@@ -3,6 +3,7 @@
 
 mod healthcheck;
 mod policy;
+mod review;
 mod token;
 
 use std::ffi::OsString;
@@ -36,7 +37,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
         Task::Demo(args) => demo(&args),
         Task::Serve(args) => serve(&args),
         Task::Token(args) => token::run(&args),
-        Task::Policy(PolicyTask::Check { file, json }) => policy::check(&file, json),
+        Task::Policy(task) => policy_task(task),
         Task::Healthcheck(args) => healthcheck::run(&args),
         Task::Completions { shell } => {
             let mut script = Vec::new();
@@ -44,6 +45,16 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
             print(&script)
         }
         Task::Man => man(),
+    }
+}
+
+fn policy_task(task: PolicyTask) -> ExitCode {
+    match task {
+        PolicyTask::Check { file, json } => policy::check(&file, json),
+        PolicyTask::Diff { old, new, fail_on, json } => review::diff(&old, &new, fail_on, json),
+        PolicyTask::Matrix { file, scopes, format } => review::matrix(&file, &scopes, format),
+        PolicyTask::Who { file, can, kind, json } => review::who(&file, &can, kind.as_deref(), json),
+        PolicyTask::What { file, scopes, json } => review::what(&file, &scopes, json),
     }
 }
 
@@ -145,6 +156,10 @@ mod tests {
             "demo --listen 127.0.0.1:0 --admin 127.0.0.1:0 --secret dev-secret-change-me --documents d --policy p",
             "token --sub alice --scope public:read --scope a --exp-hours 1",
             "policy check policy.yaml --json",
+            "policy diff old.yaml new.yaml --fail-on loosened --json",
+            "policy matrix policy.yaml --scopes a --scopes b --format markdown",
+            "policy who policy.yaml --can delete_* --kind tool --json",
+            "policy what policy.yaml --scope a,b --json",
             "healthcheck --admin http://127.0.0.1:9090",
             "completions bash",
             "man",

@@ -10,6 +10,7 @@ pub(crate) mod document;
 pub(crate) mod fields;
 pub(crate) mod flaw;
 mod pattern;
+pub mod review;
 mod rule;
 mod scope;
 mod selftest;
@@ -243,6 +244,11 @@ impl Policy {
     #[must_use]
     pub fn run_tests(&self) -> Vec<TestResult<'_>> {
         self.tests.iter().map(|test| test.run(self)).collect()
+    }
+
+    /// The callers of the tests that the policy carries: the name of `sub`, or of the test, and the scopes.
+    pub(crate) fn tested_callers(&self) -> impl Iterator<Item = (&str, &Scopes)> {
+        self.tests.iter().map(SelfTest::caller)
     }
 
     fn rule_for(&self, kind: Kind, name: &str) -> Option<&Rule> {

@@ -79,6 +79,16 @@ impl ScopeTable {
         self.names.get(id).map_or("", AsRef::as_ref)
     }
 
+    /// The number of a scope that the policy names.
+    pub(super) fn id(&self, name: &str) -> Option<ScopeId> {
+        self.ids.get(name).copied()
+    }
+
+    /// The names of all scopes, by number.
+    pub(super) fn names(&self) -> impl Iterator<Item = &str> {
+        self.names.iter().map(AsRef::as_ref)
+    }
+
     /// What a token with these scopes is granted: they, and all they imply. Scopes the policy does not name are
     /// dropped.
     pub(super) fn grants(&self, scopes: &Scopes) -> Grants {

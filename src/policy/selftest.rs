@@ -11,6 +11,8 @@ use crate::caller::Scopes;
 pub(super) struct SelfTest {
     name: Box<str>,
     line: usize,
+    /// `sub` of the token.
+    subject: Option<Box<str>>,
     scopes: Scopes,
     claims: Vec<Claim>,
 }
@@ -44,6 +46,11 @@ impl TestResult<'_> {
 }
 
 impl SelfTest {
+    /// Who calls in this test: a name, and the scopes of the token.
+    pub(super) fn caller(&self) -> (&str, &Scopes) {
+        (self.subject.as_deref().unwrap_or(&self.name), &self.scopes)
+    }
+
     pub(super) fn run<'p>(&'p self, policy: &Policy) -> TestResult<'p> {
         let grants = policy.grants(&self.scopes);
         let mut failures = Vec::new();
@@ -78,7 +85,8 @@ fn read_test(item: &Node, findings: &mut Findings) -> Option<SelfTest> {
     let fields = Fields::of_entries(entries, "test", &KEYS, findings);
     let name = required(&fields, "name", item.place, findings);
     let name = name.and_then(|entry| text_of(&entry.node, "the name of a test", findings)).unwrap_or_default();
-    let scopes = required(&fields, "token", item.place, findings).map(|token| read_token(token, findings));
+    let token = required(&fields, "token", item.place, findings).map(|token| read_token(token, findings));
+    let (subject, scopes) = token.unwrap_or_default();
     let mut claims = Vec::new();
     for kind in [Kind::Tool, Kind::Prompt, Kind::Resource] {
         if let Some(entry) = fields.value(kind.section()) {
@@ -103,17 +111,15 @@ fn read_test(item: &Node, findings: &mut Findings) -> Option<SelfTest> {
         }
         (None, None) => {}
     }
-    Some(SelfTest { name: name.into(), line: item.place.line, scopes: scopes.unwrap_or_default(), claims })
+    Some(SelfTest { name: name.into(), line: item.place.line, subject, scopes, claims })
 }
 
 /// The scopes of the caller: `{sub: …, scope: "a b"}`, the scopes separated by spaces as in a token.
-fn read_token(token: &Entry, findings: &mut Findings) -> Scopes {
-    let Some(fields) = Fields::of(token, "token", &["sub", "scope"], findings) else { return Scopes::default() };
-    if let Some(sub) = fields.value("sub") {
-        text_of(&sub.node, "`sub`", findings);
-    }
+fn read_token(token: &Entry, findings: &mut Findings) -> (Option<Box<str>>, Scopes) {
+    let Some(fields) = Fields::of(token, "token", &["sub", "scope"], findings) else { return Default::default() };
+    let sub = fields.value("sub").and_then(|sub| text_of(&sub.node, "`sub`", findings)).map(Box::from);
     let scope = fields.value("scope").and_then(|entry| text_of(&entry.node, "`scope`", findings));
-    Scopes::from_names(scope.unwrap_or_default().split(' '))
+    (sub, Scopes::from_names(scope.unwrap_or_default().split(' ')))
 }
 
 fn read_visibility(kind: Kind, entry: &Entry, claims: &mut Vec<Claim>, findings: &mut Findings) {

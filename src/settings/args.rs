@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand};
+use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
 use super::given::Flags;
@@ -78,6 +78,86 @@ pub enum PolicyTask {
         #[arg(long)]
         json: bool,
     },
+    /// Show what changes for whom between two policies
+    #[command(
+        after_help = "Every set of scopes and every way in which patterns meet is looked at, not a sample.\n\n\
+                            Example:\n  toolgate policy diff old.yaml new.yaml --fail-on loosened"
+    )]
+    Diff {
+        /// The policy in force
+        old: PathBuf,
+        /// The policy that is to replace it
+        new: PathBuf,
+        /// Exit with 1 if something changes this way
+        #[arg(long, value_name = "CHANGE")]
+        fail_on: Option<FailOn>,
+        /// Print the changes as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show callers across and tools, prompts, resources and methods down
+    #[command(after_help = "Example:\n  toolgate policy matrix policy.yaml --scopes \"public:read\" --scopes \"\"")]
+    Matrix {
+        /// The policy
+        file: PathBuf,
+        /// A caller: its scopes, separated by spaces; may be repeated [default: the callers of the policy's tests]
+        #[arg(long, value_name = "SCOPES")]
+        scopes: Vec<String>,
+        /// How to print it
+        #[arg(long, value_name = "FORMAT", default_value = "text")]
+        format: MatrixFormat,
+    },
+    /// Say who can have something
+    #[command(after_help = "Example:\n  toolgate policy who policy.yaml --can \"delete_*\"")]
+    Who {
+        /// The policy
+        file: PathBuf,
+        /// A name or pattern of tools, prompts, resources or methods
+        #[arg(long, value_name = "NAME")]
+        can: String,
+        /// Only of this kind: tool, prompt, resource or method
+        #[arg(long, value_name = "KIND", value_parser = ["tool", "prompt", "resource", "method"])]
+        kind: Option<String>,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Say what somebody can have
+    #[command(after_help = "Example:\n  toolgate policy what policy.yaml --scope public:read,confidential:read")]
+    What {
+        /// The policy
+        file: PathBuf,
+        /// The scopes, separated by commas or spaces; may be repeated
+        #[arg(long = "scope", value_name = "SCOPES")]
+        scopes: Vec<String>,
+        /// Print the answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Which changes between policies are a failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum FailOn {
+    /// Somebody may do more.
+    Loosened,
+    /// Somebody may do less.
+    Tightened,
+    /// Anything changes.
+    Any,
+}
+
+/// How a matrix is printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum MatrixFormat {
+    /// Columns for a terminal.
+    Text,
+    /// A table in Markdown.
+    Markdown,
+    /// A page in HTML.
+    Html,
+    /// JSON.
+    Json,
 }
 
 /// The flags of `demo`.

@@ -1,0 +1,129 @@
+//! What changes for whom between two policies.
+
+use super::super::{Kind, OnDeny, Policy};
+use super::access::{Access, Way};
+use super::classes::{TooVaried, classes};
+
+/// What changes about one thing, or about the things that one pattern stands for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change<'p> {
+    /// What it is.
+    pub kind: Kind,
+    /// Its name, or an example.
+    pub name: String,
+    /// The name stands for others that the same rules decide about.
+    pub is_example: bool,
+    /// The rule that decided, as in `tools.report_*`.
+    pub old_rule: Option<&'p str>,
+    /// The rule that will decide.
+    pub new_rule: Option<&'p str>,
+    /// What changes.
+    pub effects: Vec<Effect>,
+}
+
+/// One change for callers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Effect {
+    /// A token with just these scopes opens it now and did not.
+    Gained(Way),
+    /// A token with just these scopes opened it and does not any more.
+    Lost(Way),
+    /// Who is refused is told something else.
+    Told(OnDeny, OnDeny),
+}
+
+/// Which way a change goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Direction {
+    /// Nobody may do more or less than before.
+    Neutral,
+    /// Somebody may do less.
+    Tightened,
+    /// Somebody may do more.
+    Loosened,
+}
+
+impl Effect {
+    /// Which way it goes.
+    #[must_use]
+    pub const fn direction(&self) -> Direction {
+        match self {
+            Self::Gained(_) => Direction::Loosened,
+            Self::Lost(_) => Direction::Tightened,
+            Self::Told(..) => Direction::Neutral,
+        }
+    }
+}
+
+/// All that changes from `old` to `new`, by kind and name.
+///
+/// # Errors
+/// [`TooVaried`] where not everything could be looked at: then nothing is said at all.
+pub fn diff<'p>(old: &'p Policy, new: &'p Policy) -> Result<Vec<Change<'p>>, TooVaried> {
+    let is_same_hierarchy = old.hierarchy() == new.hierarchy();
+    let mut changes = Vec::new();
+    for kind in Kind::ALL {
+        for class in classes(&[old, new], kind)? {
+            let (before, after) = (old.access(kind, &class.name), new.access(kind, &class.name));
+            let opens = |policy: &Policy, way: &Way| policy.opens(way, kind, &class.name);
+            let lost = candidates(old, &before, is_same_hierarchy, kind)?;
+            let lost = least(lost.into_iter().filter(|way| !opens(new, way)));
+            let gained = candidates(new, &after, is_same_hierarchy, kind)?;
+            let gained = least(gained.into_iter().filter(|way| !opens(old, way)));
+            let mut effects: Vec<Effect> = lost.into_iter().map(Effect::Lost).collect();
+            effects.extend(gained.into_iter().map(Effect::Gained));
+            if before.on_deny != after.on_deny && before.rule.is_some() && after.rule.is_some() {
+                effects.push(Effect::Told(before.on_deny, after.on_deny));
+            }
+            if !effects.is_empty() {
+                let (name, is_example) = (class.name, !class.is_exact);
+                let (old_rule, new_rule) = (before.rule, after.rule);
+                changes.push(Change { kind, name, is_example, old_rule, new_rule, effects });
+            }
+        }
+    }
+    Ok(changes)
+}
+
+/// The most sets of scopes that are tried for one thing.
+const MOST_WAYS: usize = 10_000;
+
+/// The sets of scopes by which to find a difference: where both policies have one hierarchy, the ways of one policy
+/// are enough (what holds for the least set holds for every larger one); else all that implies them is tried, too.
+fn candidates(policy: &Policy, access: &Access<'_>, is_same: bool, kind: Kind) -> Result<Vec<Way>, TooVaried> {
+    if is_same {
+        return Ok(access.ways.clone());
+    }
+    let mut candidates: Vec<Way> = Vec::new();
+    for way in &access.ways {
+        let mut partial = vec![Vec::new()];
+        for scope in &way.0 {
+            let suppliers = policy.suppliers(scope);
+            partial = partial
+                .iter()
+                .flat_map(|chosen: &Vec<String>| {
+                    suppliers.iter().map(|supplier| chosen.iter().chain([supplier]).cloned().collect())
+                })
+                .collect();
+            if partial.len().saturating_add(candidates.len()) > MOST_WAYS {
+                return Err(TooVaried(kind));
+            }
+        }
+        candidates.extend(partial.into_iter().map(|mut scopes| {
+            scopes.sort_unstable();
+            scopes.dedup();
+            Way(scopes)
+        }));
+    }
+    Ok(candidates)
+}
+
+/// The ways that contain no other, sorted, each once.
+fn least(ways: impl Iterator<Item = Way>) -> Vec<Way> {
+    let mut ways: Vec<Way> = ways.collect();
+    ways.sort();
+    ways.dedup();
+    let contains = |large: &Way, small: &Way| large != small && small.0.iter().all(|scope| large.0.contains(scope));
+    let is_least = |way: &&Way| !ways.iter().any(|other| contains(way, other));
+    ways.iter().filter(is_least).cloned().collect()
+}
