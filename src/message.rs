@@ -151,7 +151,13 @@ fn understand<'a>(mirror: &Mirror<'_>, envelope: Envelope<'a>, depth: u16) -> Re
         is_request: shape == Shape::Request,
     };
     let era = mirror.agree(&said)?;
-    Ok(Message { shape, era, id, ask: asked?, method, cursor: params.get("cursor") })
+    let ask = asked.map_err(|refusal| if is_gone(era, &method) { Refusal::MethodUnknown } else { refusal })?;
+    Ok(Message { shape, era, id, ask, method, cursor: params.get("cursor") })
+}
+
+/// Whether MCP 2026-07-28 has no such request any more, so that nothing can be wrong with its parameters.
+fn is_gone(era: Era, method: &str) -> bool {
+    era == Era::Modern && matches!(method, "resources/subscribe" | "resources/unsubscribe")
 }
 
 fn shape(envelope: &Envelope<'_>) -> Result<Shape, Refusal> {

@@ -285,3 +285,26 @@ fn an_unknown_version_is_for_the_upstream_to_refuse() {
     let message = recognise(&modern("2027-01-01", "tools/call", "a"), body.as_bytes(), 8).unwrap();
     assert_eq!(message.era, Era::Modern);
 }
+
+#[test]
+fn a_request_that_the_era_does_not_have_is_unknown_whatever_its_parameters() {
+    let refused = |version: &'static str, method: &'static str, params: &str| {
+        let meta = format!(r#""_meta":{{"io.modelcontextprotocol/protocolVersion":"{version}"}}"#);
+        let comma = if params.is_empty() { "" } else { "," };
+        let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{{params}{comma}{meta}}}}}"#);
+        recognise(&modern(version, method, ""), body.as_bytes(), 8).err().map(|flaw| flaw.refusal)
+    };
+    for method in ["resources/subscribe", "resources/unsubscribe"] {
+        for params in ["", r#""uri":1"#, r#""uri":"""#] {
+            assert_eq!(refused("2026-07-28", method, params), Some(Refusal::MethodUnknown), "{method} {params}");
+        }
+        assert_eq!(
+            ask_of(&format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{{}}}}"#)),
+            Err(Refusal::ParamsInvalid)
+        );
+        // With a URI the policy still decides before the server is asked.
+        assert_eq!(refused("2026-07-28", method, r#""uri":"x:y""#), None);
+    }
+    assert_eq!(refused("2026-07-28", "resources/templates/list", ""), None);
+    assert_eq!(refused("2026-07-28", "prompts/get", ""), Some(Refusal::ParamsInvalid));
+}

@@ -209,6 +209,8 @@ fn messages() -> Vec<Case> {
     let with_session = post(call("open")).header("Mcp-Session-Id", "AAAAAAAAAAAAAAAAAAAAAA.somebody-elses");
     let foreign_event = Ask::get(&token("alice", "r")).header("Last-Event-ID", "somebody-elses");
     vec![
+        // MCP 2026-07-28 has no such request, so its parameters are nobody's business.
+        case(Refusal::MethodUnknown, &modern_call("resources/subscribe", "{}", ""), 404, -32601, "1"),
         case(Refusal::JsonInvalid, &said("{"), 400, -32700, ""),
         case(Refusal::KeyRepeated, &said(r#"{"jsonrpc":"2.0","id":1,"id":1,"method":"ping"}"#), 400, -32600, ""),
         case(
