@@ -217,7 +217,7 @@ fn config(settings: &Settings, public_url: &PublicUrl) -> Config {
             .map(ToOwned::to_owned)
             .collect(),
         allowed_hosts: settings.hosts(public_url),
-        allowed_origins: settings.allowed_origins.clone(),
+        allowed_origins: settings.origins(public_url),
         allow_loopback_origins: false,
         identity_headers: settings.identity_headers.clone(),
         takes_certificates: settings

@@ -190,6 +190,20 @@ impl Settings {
         }
         hosts
     }
+
+    /// The origins whose pages may call: those configured, or else the public URL's own. Where none is set and only this
+    /// machine can call, that has the names of this machine to itself, with the port of the first TCP listener.
+    #[must_use]
+    pub fn origins(&self, public_url: &PublicUrl) -> Vec<String> {
+        if !self.allowed_origins.is_empty() {
+            return self.allowed_origins.clone();
+        }
+        let own = public_url.origin();
+        if self.public_url.is_some() || !self.listen.iter().all(|listen| listen.address.is_local()) {
+            return vec![own];
+        }
+        ["localhost", "127.0.0.1", "[::1]"].map(|name| own.replacen("localhost", name, 1)).into()
+    }
 }
 
 fn read_config(args: &ServeArgs, sources: &mut Sources<'_>) -> Result<(), Mistake> {

@@ -110,7 +110,12 @@ pub(super) const KEYS: &[Key] = &[
         "Accepted Host, with or without port [default: the public URL's; loopback on loopback]",
         DOORS,
     ),
-    many("allowed_origins", "ORIGIN", "Accepted Origin, such as https://app.example.com [default: none]", DOORS),
+    many(
+        "allowed_origins",
+        "ORIGIN",
+        "Accepted Origin, such as https://app.example.com [default: the public URL's own]",
+        DOORS,
+    ),
     one("dpop.required", "BOOL", "Whether every token must be bound to a DPoP key [default: false]", PROOFS),
     one("dpop.nonce", "BOOL", "Whether proofs must contain a nonce of this gateway [default: false]", PROOFS),
     one("dpop.max_age", "TIME", "How old a proof may be [default: 300s]", PROOFS),

@@ -404,6 +404,21 @@ fn hosts_are_those_of_the_public_url_and_of_loopback_on_loopback() {
 }
 
 #[test]
+fn origins_are_the_public_urls_own_under_all_its_names() {
+    let origins = |flags: &[&str]| {
+        let settings = Folder::new().resolve(&[FLAGS, flags].concat(), &[], "").unwrap();
+        settings.origins(&settings.public_url_at(8080)).join(" ")
+    };
+    let public = ["--public-url", "https://mcp.example.com:443/mcp"];
+    let local = ["--listen", "127.0.0.1:0"];
+    assert_eq!(origins(&[]), "http://localhost:8080");
+    assert_eq!(origins(&local), "http://localhost:8080 http://127.0.0.1:8080 http://[::1]:8080");
+    assert_eq!(origins(&public), "https://mcp.example.com");
+    assert_eq!(origins(&[local, public].concat()), "https://mcp.example.com");
+    assert_eq!(origins(&[&public[..], &["--allowed-origins", "https://a"]].concat()), "https://a");
+}
+
+#[test]
 fn clear_text_beyond_loopback_is_warned_of() {
     let settings = Folder::new().resolve(&[FLAGS, &["--public-url", "http://x/mcp"]].concat(), &[], "").unwrap();
     assert!(settings.warnings.iter().any(|warning| warning.contains("in clear")), "{:?}", settings.warnings);

@@ -175,6 +175,27 @@ fn an_origin_must_be_on_the_list_whoever_calls() {
 }
 
 #[test]
+fn without_a_list_the_pages_of_the_public_url_may_call_and_no_others() {
+    let upstream = Upstream::fine();
+    let gateway = Setup::before(&upstream).start();
+    let public = "http://gateway.test";
+    for (origin, is_allowed) in [
+        (public, true),
+        ("https://gateway.test", false),
+        ("http://gateway.test:8080", false),
+        ("http://gateway.test.evil.test", false),
+        ("http://localhost", false),
+        ("null", false),
+    ] {
+        let response = gateway.ask(&post(call("open")).header("Origin", origin));
+        assert_eq!(response.status, if is_allowed { 200 } else { 403 }, "{origin:?}");
+    }
+    // Its own page is only its own where the host is its own, too: the name of a page that was led here is not.
+    let rebound = post(call("open")).instead("Host", "evil.test").header("Origin", public);
+    assert_eq!(gateway.ask(&rebound).status, 403);
+}
+
+#[test]
 fn a_preflight_needs_no_token() {
     let upstream = Upstream::fine();
     let gateway = Setup::before(&upstream).arg("--allowed-origins", "https://app.test").start();
