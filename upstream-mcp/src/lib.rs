@@ -7,6 +7,7 @@
 mod calls;
 mod changes;
 mod completion;
+mod conformance;
 mod document;
 mod listen;
 mod logging;
@@ -19,7 +20,7 @@ mod tools;
 use std::path::PathBuf;
 
 pub use listen::{Listen, ListenError, bind_tcp, bind_unix};
-pub use serve::{serve_tcp, serve_unix};
+pub use serve::{serve_fixtures, serve_tcp, serve_unix};
 
 /// The path of the MCP endpoint; every other path is answered with 404.
 pub const ENDPOINT: &str = "/mcp";

@@ -8,7 +8,7 @@ use std::{
 
 use clap::Parser;
 use tokio::signal::unix::{SignalKind, signal};
-use upstream_mcp::{ENDPOINT, Listen, Options, serve_tcp, serve_unix};
+use upstream_mcp::{ENDPOINT, Listen, Options, serve_fixtures, serve_tcp, serve_unix};
 
 /// `EX_CONFIG` of sysexits.h: the settings are refused.
 const REFUSED: u8 = 78;
@@ -40,6 +40,10 @@ struct Arguments {
     /// Answer 2026-07-28 requests with event streams only
     #[arg(long)]
     sse_responses: bool,
+
+    /// Serve what the official MCP conformance suite asks for, instead of documents
+    #[arg(long, conflicts_with_all = ["allow_non_loopback", "documents", "extra_tools", "calls_log"])]
+    conformance: bool,
 }
 
 #[tokio::main]
@@ -83,8 +87,12 @@ async fn run(arguments: Arguments) -> io::Result<()> {
         Listen::Tcp(address) => {
             let listener = upstream_mcp::bind_tcp(address).await?;
             say(&format!("listening on http://{}{ENDPOINT}", listener.local_addr()?));
+            if arguments.conformance {
+                return serve_fixtures(listener, &options, shutdown).await;
+            }
             serve_tcp(listener, options, shutdown).await
         }
+        Listen::Unix(_) if arguments.conformance => Err(io::Error::other("the fixtures are served on TCP only")),
         Listen::Unix(path) => {
             let listener = upstream_mcp::bind_unix(&path)?;
             say(&format!("listening on unix:{}, path {ENDPOINT}", path.display()));

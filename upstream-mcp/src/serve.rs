@@ -10,8 +10,11 @@ use hyper::{
     service::service_fn,
 };
 use hyper_util::rt::TokioIo;
-use rmcp::transport::streamable_http_server::{
-    StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+use rmcp::{
+    ServerHandler,
+    transport::streamable_http_server::{
+        StreamableHttpServerConfig, StreamableHttpService, session::local::LocalSessionManager,
+    },
 };
 use tokio::{
     io::{AsyncRead, AsyncWrite},
@@ -21,7 +24,7 @@ use tokio::{
 };
 
 use crate::{
-    ENDPOINT, Options,
+    ENDPOINT, Options, conformance,
     server::{Server, Shared},
 };
 
@@ -34,7 +37,7 @@ const GRACE: Duration = Duration::from_secs(2);
 /// How long to wait before accepting again when the process is out of file descriptors.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(50);
 
-type Endpoint = StreamableHttpService<Server, LocalSessionManager>;
+type Endpoint<H> = StreamableHttpService<H, LocalSessionManager>;
 type Body = BoxBody<Bytes, Infallible>;
 
 /// Serves MCP at [`ENDPOINT`] on a TCP listener until `shutdown` completes.
@@ -52,7 +55,27 @@ pub async fn serve_tcp(
 ) -> io::Result<()> {
     let config = config(&options);
     let config = if listener.local_addr()?.ip().is_loopback() { config } else { config.disable_allowed_hosts() };
-    serve(listener, config, options, shutdown).await
+    serve(listener, config, sample(options)?, shutdown).await
+}
+
+/// Serves the fixtures of the official conformance suite instead of the sample, on loopback names only.
+///
+/// # Errors
+///
+/// Fails if the fixtures cannot be read.
+pub async fn serve_fixtures(
+    listener: TcpListener,
+    options: &Options,
+    shutdown: impl Future<Output = ()>,
+) -> io::Result<()> {
+    let shared = Arc::new(conformance::Shared::new()?);
+    serve(listener, config(options), move || conformance::Server::new(Arc::clone(&shared)), shutdown).await
+}
+
+/// Makes the servers of sessions and of stateless requests.
+fn sample(options: Options) -> io::Result<impl Fn() -> Server + Send + Sync + 'static> {
+    let shared = Arc::new(Shared::new(options)?);
+    Ok(move || Server::new(Arc::clone(&shared)))
 }
 
 /// Serves MCP at [`ENDPOINT`] on a unix socket until `shutdown` completes, under any `Host`.
@@ -66,7 +89,7 @@ pub async fn serve_unix(
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let config = config(&options).disable_allowed_hosts();
-    serve(listener, config, options, shutdown).await
+    serve(listener, config, sample(options)?, shutdown).await
 }
 
 fn config(options: &Options) -> StreamableHttpServerConfig {
@@ -99,14 +122,14 @@ impl Accept for UnixListener {
     }
 }
 
-async fn serve(
+async fn serve<H: ServerHandler>(
     listener: impl Accept,
     config: StreamableHttpServerConfig,
-    options: Options,
+    handler: impl Fn() -> H + Send + Sync + 'static,
     shutdown: impl Future<Output = ()>,
 ) -> io::Result<()> {
     let stop_mcp = config.cancellation_token.clone();
-    let endpoint = endpoint(config, Arc::new(Shared::new(options)?));
+    let endpoint = endpoint(config, handler);
     let (stop_http, stopped) = watch::channel(());
     let mut connections = JoinSet::new();
     let mut shutdown = std::pin::pin!(shutdown);
@@ -128,15 +151,19 @@ async fn serve(
     Ok(())
 }
 
-fn endpoint(config: StreamableHttpServerConfig, shared: Arc<Shared>) -> Endpoint {
+fn endpoint<H: ServerHandler>(
+    config: StreamableHttpServerConfig,
+    handler: impl Fn() -> H + Send + Sync + 'static,
+) -> Endpoint<H> {
     let mut sessions = LocalSessionManager::default();
     sessions.session_config.keep_alive = Some(SESSION_KEEP_ALIVE);
-    StreamableHttpService::new(move || Ok(Server::new(Arc::clone(&shared))), Arc::new(sessions), config)
+    StreamableHttpService::new(move || Ok(handler()), Arc::new(sessions), config)
 }
 
-async fn connection<S>(stream: S, endpoint: Endpoint, mut stopped: watch::Receiver<()>)
+async fn connection<S, H>(stream: S, endpoint: Endpoint<H>, mut stopped: watch::Receiver<()>)
 where
     S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
+    H: ServerHandler,
 {
     let service = service_fn(move |request| {
         let endpoint = endpoint.clone();
@@ -154,7 +181,7 @@ where
     let _ = connection.await;
 }
 
-async fn answer(endpoint: &Endpoint, request: Request<Incoming>) -> Response<Body> {
+async fn answer<H: ServerHandler>(endpoint: &Endpoint<H>, request: Request<Incoming>) -> Response<Body> {
     if request.uri().path() != ENDPOINT {
         let mut response = Response::new(Empty::new().boxed());
         *response.status_mut() = StatusCode::NOT_FOUND;
