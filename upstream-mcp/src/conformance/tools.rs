@@ -6,9 +6,9 @@ use rmcp::{
     ErrorData, RoleServer,
     model::{
         CallToolRequestParams, CallToolResponse, CallToolResult, ClientCapabilities, ClientResult, ContentBlock,
-        CreateMessageRequest, CreateMessageRequestParams, ElicitRequest, ElicitRequestParams, InputRequiredResult,
-        InputResponses, LoggingLevel, LoggingMessageNotificationParam, ProgressNotificationParam, SamplingMessage,
-        ServerRequest,
+        CreateMessageRequest, CreateMessageRequestParams, ElicitRequest, ElicitRequestParams, ElicitationSchema,
+        InputRequiredResult, InputResponses, LoggingLevel, LoggingMessageNotificationParam,
+        ProgressNotificationParam, SamplingMessage, ServerRequest,
     },
     service::RequestContext,
 };
@@ -39,12 +39,8 @@ pub(super) async fn call(
         return Ok(missing.map_or_else(|| said("Nothing is missing.").into(), Into::into));
     }
     if let Some(form) = shared.fixtures.forms.get(name) {
-        let params = ElicitRequestParams::FormElicitationParams {
-            meta: None,
-            message: argument(&request, "message").unwrap_or("Please fill in").to_owned(),
-            requested_schema: form.clone(),
-        };
-        return Ok(ask(context, ServerRequest::ElicitRequest(ElicitRequest::new(params))).await.into());
+        let message = argument(&request, "message").unwrap_or("Please fill in");
+        return Ok(ask(context, form_to_fill(message, form.clone())).await.into());
     }
     match name {
         "test_error_handling" => {
@@ -112,6 +108,14 @@ async fn tell_progress(context: &RequestContext<RoleServer>) -> CallToolResult {
         tokio::time::sleep(STEP).await;
     }
     said("Done.")
+}
+
+fn form_to_fill(message: &str, form: ElicitationSchema) -> ServerRequest {
+    ServerRequest::ElicitRequest(ElicitRequest::new(ElicitRequestParams::FormElicitationParams {
+        meta: None,
+        message: message.to_owned(),
+        requested_schema: form,
+    }))
 }
 
 /// Asks the client, and says what it answered.
