@@ -22,6 +22,8 @@ SENTENCES = {
 # Here not even a code is specified: refusing is all that is asked for.
 NO_CODE = {"localhost-host-rebinding-rejected"}
 
+ABSENT = "(absent)"
+
 # What a caller is shown is his alone, and kept no longer than the policy's decisions hold.
 LONGEST_TTL_MS = 60_000
 
@@ -82,7 +84,7 @@ def _compare(one, other, place, lines, codes_may_differ):
         return
     if isinstance(one, dict) and isinstance(other, dict):
         for key in sorted(one.keys() | other.keys()):
-            mine, its = one.get(key), other.get(key)
+            mine, its = one.get(key, ABSENT), other.get(key, ABSENT)
             if key == "error" and _is_refused_alike(mine, its):
                 continue
             if key in ("ttlMs", "cacheScope") and _is_lowered(key, mine, its):

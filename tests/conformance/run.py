@@ -63,6 +63,7 @@ def started(argv, **more):
 
 # The reference servers.
 REFERENCES = {
+    "ts_v1": lambda parts: started([parts.node, PACKAGES / "ts_v1.mjs"], FIXTURES=str(FIXTURES)),
     "ts_v2": lambda parts: started([parts.node, PACKAGES / "ts_v2.mjs"], FIXTURES=str(FIXTURES)),
     "upstream_mcp": lambda parts: started([parts.upstream_mcp, "--listen", "127.0.0.1:0", "--conformance"]),
 }

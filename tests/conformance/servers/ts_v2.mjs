@@ -1,10 +1,8 @@
 // The fixtures on the TypeScript SDK v2: sessions for the revisions that have them, and 2026-07-28 without.
 
-import { randomBytes, randomUUID } from "node:crypto";
-import { readFileSync } from "node:fs";
-import { createServer } from "node:http";
+import { randomBytes } from "node:crypto";
 
-import { localhostHostValidation, NodeStreamableHTTPServerTransport, toNodeHandler } from "@modelcontextprotocol/node";
+import { NodeStreamableHTTPServerTransport, toNodeHandler } from "@modelcontextprotocol/node";
 import {
   CLIENT_CAPABILITIES_META_KEY,
   McpServer,
@@ -14,15 +12,11 @@ import {
   createRequestStateCodec,
   fromJsonSchema,
   inputRequired,
-  isInitializeRequest,
 } from "@modelcontextprotocol/server";
 
-const fixtures = JSON.parse(readFileSync(process.env.FIXTURES, "utf8"));
-const state = createRequestStateCodec({ key: randomBytes(32) });
-const sessions = new Map();
+import { filled, fixtures, pause, said, serve, sessions } from "./common.mjs";
 
-const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
-const said = (text) => ({ content: [{ type: "text", text }] });
+const state = createRequestStateCodec({ key: randomBytes(32) });
 const inputs = (keys) => Object.fromEntries(keys.map((key) => [key, fixtures.inputs[key]]));
 
 /** Whether a client's answer is one to the input of that key. */
@@ -116,11 +110,6 @@ function tool(name) {
   };
 }
 
-/** Texts with the arguments in their places. */
-function filled(value, given) {
-  return JSON.parse(JSON.stringify(value).replaceAll(/\{(\w+)\}/g, (place, name) => given[name] ?? place));
-}
-
 function registerResources(server) {
   for (const { uri, name, mimeType } of fixtures.resources) {
     server.registerResource(name, uri, { mimeType }, () => ({ contents: [{ uri, ...fixtures.reads[uri] }] }));
@@ -173,80 +162,19 @@ function newServer() {
   return server;
 }
 
-/** Keeps what was sent on the streams of one session, so that a client can ask for it again. */
-function eventStore() {
-  const events = [];
-  return {
-    async storeEvent(stream, message) {
-      events.push({ stream, message });
-      return `${stream}/${events.length}`;
-    },
-    async replayEventsAfter(last, { send }) {
-      const [stream, after] = last.split("/");
-      for (const [at, event] of events.entries()) {
-        const isMessage = Object.keys(event.message ?? {}).length > 0;
-        if (event.stream === stream && at >= Number(after) && isMessage) await send(`${stream}/${at + 1}`, event.message);
-      }
-      return stream;
-    },
-  };
-}
-
 const modern = createMcpHandler(newServer);
-const answerModern = toNodeHandler(modern);
+const toModern = toNodeHandler(modern);
 
-async function newSession() {
-  const transport = new NodeStreamableHTTPServerTransport({
-    sessionIdGenerator: randomUUID,
-    eventStore: eventStore(),
-    retryInterval: 2000,
-    onsessioninitialized: (id) => sessions.set(id, transport),
+async function answerModern(request, response, body) {
+  const { kind } = classifyInboundRequest({
+    httpMethod: request.method,
+    protocolVersionHeader: request.headers["mcp-protocol-version"],
+    mcpMethodHeader: request.headers["mcp-method"],
+    body,
   });
-  transport.onclose = () => sessions.delete(transport.sessionId);
-  await newServer().connect(transport);
-  return transport;
+  if (kind === "legacy") return false;
+  await toModern(request, response, body);
+  return true;
 }
 
-function refuse(response, status, code, message) {
-  response.writeHead(status, { "content-type": "application/json" });
-  response.end(JSON.stringify({ jsonrpc: "2.0", id: null, error: { code, message } }));
-}
-
-async function bodyOf(request) {
-  const parts = [];
-  for await (const part of request) parts.push(part);
-  return parts.length > 0 ? JSON.parse(Buffer.concat(parts)) : undefined;
-}
-
-const isHostAllowed = localhostHostValidation();
-
-async function answer(request, response) {
-  if (request.url !== "/mcp") return refuse(response, 404, -32000, "Not found");
-  if (!isHostAllowed(request, response)) return undefined;
-  const body = await bodyOf(request).catch(() => null);
-  if (body === null) return refuse(response, 400, -32700, "Parse error");
-  const { headers, method } = request;
-  if (method === "POST") {
-    const claimed = {
-      httpMethod: method,
-      protocolVersionHeader: headers["mcp-protocol-version"],
-      mcpMethodHeader: headers["mcp-method"],
-      body,
-    };
-    if (classifyInboundRequest(claimed).kind !== "legacy") return answerModern(request, response, body);
-  }
-  const id = headers["mcp-session-id"];
-  if (id && !sessions.has(id)) return refuse(response, 404, -32001, "Session not found");
-  if (!id && !(method === "POST" && isInitializeRequest(body))) return refuse(response, 400, -32000, "Session required");
-  return (sessions.get(id) ?? (await newSession())).handleRequest(request, response, body);
-}
-
-const listener = createServer((request, response) => {
-  answer(request, response).catch((error) => {
-    console.error(error);
-    if (response.headersSent) response.destroy();
-    else refuse(response, 500, -32603, "Internal error");
-  });
-});
-listener.listen(0, "127.0.0.1", () => console.log(`listening on http://127.0.0.1:${listener.address().port}/mcp`));
-process.on("SIGTERM", () => process.exit(0));
+serve({ newServer, Transport: NodeStreamableHTTPServerTransport, answerModern });
