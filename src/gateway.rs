@@ -4,6 +4,7 @@
 //! upstream before the whole body is judged.
 
 pub mod answer;
+mod batch;
 pub mod door;
 pub mod downstream;
 pub mod exchange;
@@ -51,6 +52,8 @@ pub struct Limits {
     pub body: usize,
     /// How deep a request body may nest.
     pub depth: u16,
+    /// How many messages a batch may hold; 0 where there are no batches.
+    pub batch: usize,
     /// Bytes of an answer that is no stream.
     pub response: usize,
     /// Bytes of one event of a stream.
@@ -72,6 +75,7 @@ impl From<&crate::settings::Limits> for Limits {
         Self {
             body: limits.body,
             depth: limits.depth,
+            batch: limits.batch,
             response: limits.response,
             event: limits.response_event,
             header_timeout: limits.header_timeout,

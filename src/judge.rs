@@ -72,6 +72,16 @@ pub fn what<'p>(policy: &'p Policy, grants: &Grants, message: &Message<'_>) -> R
     }
 }
 
+/// Decides about a batch by what was decided about each of its messages: all of it is forwarded, or none.
+///
+/// # Errors
+/// The first refusal that no scope cures; else one that names the scopes that all of them together need.
+pub fn together<'p>(
+    decisions: impl Iterator<Item = Result<Permit<'p>, Refused<'p>>>,
+) -> Result<Permit<'p>, Refused<'p>> {
+    all(decisions)
+}
+
 /// Whether a caller with these grants sees the element of a list.
 #[must_use]
 pub fn sees(policy: &Policy, grants: &Grants, kind: ListKind, name: &str) -> bool {

@@ -4,6 +4,7 @@
 //! returns borrows from the body, and the body itself is what is forwarded.
 
 pub mod agreement;
+pub mod batch;
 pub mod content;
 mod disguise;
 mod envelope;

@@ -66,6 +66,8 @@ refusals! {
     HttpMalformed = "http_malformed", 400, -32600, "the HTTP request is malformed or ambiguous";
     /// No endpoint is served at this path.
     PathUnknown = "path_unknown", 404, 40_400, "nothing is served at this path";
+    /// The path is one of the transport of MCP 2024-11-05, whose answers come by another way than its requests.
+    TransportRetired = "transport_retired", 404, 40_401, "the HTTP+SSE transport of MCP 2024-11-05 is not served here; use Streamable HTTP";
     /// The `Host` is not one this gateway answers for (DNS rebinding).
     HostNotAllowed = "host_not_allowed", 403, FORBIDDEN, "this host name is not allowed here";
     /// The `Origin` is not on the allow-list (MCP, transports, "Security Warning").

@@ -22,6 +22,7 @@ use crate::caller::Caller;
 use crate::judge;
 use crate::live::{Live, Snapshot};
 use crate::message::agreement::Field;
+use crate::message::batch::answers::Arrays;
 use crate::message::lists::{Filter, Freshness, Listing, Opaque, Passed, Tally};
 use crate::message::sse::{Event, EventStream};
 use crate::policy::Grants;
@@ -53,6 +54,8 @@ pub struct Passage<'a> {
     pub page: Option<Page>,
     /// Whether the answer is a stream, once it is known.
     pub is_stream: bool,
+    /// Which arrays of messages the answer may hold.
+    pub arrays: Arrays,
     /// Whether what streams in is not the answer to one request: it goes on under the policy of the moment.
     pub is_standing: bool,
     /// Whether lists must have caching hints.
@@ -211,7 +214,14 @@ impl Passage<'_> {
         }
         let mut tallies = std::mem::take(&mut self.tallies);
         let passed = self.with_filter(|filter| {
-            if self.is_list { filter.message(&body, &mut tallies) } else { filter.messages(&body, &mut tallies) }
+            let is_array = body.trim_ascii_start().starts_with(b"[");
+            // Some servers answer a single request in several documents.
+            let may_be_several = !self.is_list && !is_array && !matches!(self.arrays, Arrays::Of(_));
+            if may_be_several {
+                filter.messages(&body, &mut tallies)
+            } else {
+                self.arrays.filter(filter, &body, &mut tallies)
+            }
         });
         self.tallies = tallies;
         match passed {
@@ -365,6 +375,7 @@ impl Passage<'_> {
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), Opaque> {
         // HTTP+SSE of 2024-11-05: answers would come by another way than the requests we judge.
         if event.name() == Some(b"endpoint") {
+            out.extend_from_slice(RETIRED);
             return Err(Opaque);
         }
         let seal = |id: &[u8]| self.events.as_ref().and_then(|events| events.seal(id));
@@ -375,7 +386,7 @@ impl Passage<'_> {
             return Ok(());
         };
         let mut tallies = std::mem::take(&mut self.tallies);
-        let passed = self.with_filter(|filter| filter.message(&data, &mut tallies));
+        let passed = self.with_filter(|filter| self.arrays.filter(filter, &data, &mut tallies));
         self.tallies = tallies;
         match passed? {
             Passed::AsIs => out.extend_from_slice(event.raw()),
@@ -409,6 +420,9 @@ impl Drop for Counted<'_> {
         self.report.stream_ended(self.ending);
     }
 }
+
+/// What a client reads in place of the `endpoint` event: a comment, which no client takes for a message.
+const RETIRED: &[u8] = b": the HTTP+SSE transport of MCP 2024-11-05 is not served here; use Streamable HTTP\n\n";
 
 /// Whether a text of the upstream is a sentence, and no data that somebody could take for a message.
 fn is_harmless_text(body: &[u8]) -> bool {

@@ -21,13 +21,15 @@ use crate::caller::Caller;
 use crate::judge::{self, Permit, Refused};
 use crate::live::Snapshot;
 use crate::message::agreement::Field;
+use crate::message::batch::Body;
+use crate::message::batch::answers::Arrays;
 use crate::message::id::SameId;
 use crate::message::reply::ErrorReply;
-use crate::message::{Ask, Message, Shape, Unrecognised, content, recognise};
+use crate::message::{Ask, Message, Shape, Unrecognised, content};
 use crate::refusal::{Era, Refusal};
 
 /// What keeps a request from being forwarded.
-enum Stop {
+pub(super) enum Stop {
     /// It is refused.
     Refused(Box<No>),
     /// There is nobody to answer.
@@ -35,17 +37,25 @@ enum Stop {
 }
 
 /// A refusal with all that the answer needs.
-struct No {
-    refusal: Refusal,
-    era: Era,
-    id: Option<String>,
-    name: Option<String>,
-    needs: Vec<String>,
+pub(super) struct No {
+    pub(super) refusal: Refusal,
+    pub(super) era: Era,
+    pub(super) id: Option<String>,
+    pub(super) name: Option<String>,
+    pub(super) needs: Vec<String>,
+    /// The ids of the refused requests of a batch.
+    pub(super) ids: Vec<String>,
+}
+
+impl From<Refusal> for No {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, era: Era::Legacy, id: None, name: None, needs: Vec::new(), ids: Vec::new() }
+    }
 }
 
 impl From<Refusal> for Stop {
     fn from(refusal: Refusal) -> Self {
-        Self::Refused(Box::new(No { refusal, era: Era::Legacy, id: None, name: None, needs: Vec::new() }))
+        Self::Refused(Box::new(refusal.into()))
     }
 }
 
@@ -58,7 +68,7 @@ impl From<Gone> for Stop {
 impl From<Unrecognised<'_>> for Stop {
     fn from(no: Unrecognised<'_>) -> Self {
         let Unrecognised { refusal, id, era, .. } = no;
-        Self::Refused(Box::new(No { refusal, era, id: id.map(Into::into), name: None, needs: Vec::new() }))
+        Self::Refused(Box::new(No { era, id: id.map(Into::into), ..refusal.into() }))
     }
 }
 
@@ -169,6 +179,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         listed: &gateway.listed,
         page: None,
         is_stream: false,
+        arrays: if gateway.config.limits.batch > 0 { Arrays::Any } else { Arrays::None },
         is_standing: false,
         hints_required: false,
         remaining: remaining(gateway, caller),
@@ -181,11 +192,11 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
 }
 
 /// One request of a known caller.
-struct Turn<'a> {
-    gateway: &'a Gateway,
-    session: &'a mut ServerSession,
+pub(super) struct Turn<'a> {
+    pub(super) gateway: &'a Gateway,
+    pub(super) session: &'a mut ServerSession,
     shutdown: &'a ShutdownWatch,
-    record: &'a mut Record,
+    pub(super) record: &'a mut Record,
 }
 
 impl Turn<'_> {
@@ -215,10 +226,14 @@ impl Turn<'_> {
         let mut room = self.gateway.bodies.room();
         let body = intake::body(self.session, limits.body, limits.body_timeout, &mut room).await?;
         let mirror = intake::mirror(&self.session.req_header().headers);
-        let message = recognise(&mirror, &body, limits.depth).map_err(|no| {
+        let read = Body::read(&mirror, &body, limits.depth, limits.batch).map_err(|no| {
             self.record.method(no.method.as_deref().unwrap_or_default());
-            Stop::from(no)
+            unread(no, &body)
         })?;
+        let message = match read {
+            Body::One(message) => message,
+            Body::Batch(messages) => return self.batch(messages, &body, room, passage).await,
+        };
         self.record.message(&message);
         let bound = bind(self.gateway, self.session, passage.caller, message.era, self.record)
             .map_err(|refusal| no(&message, &refusal.into()))?;
@@ -236,6 +251,9 @@ impl Turn<'_> {
         }
         passage.is_standing = matches!(message.ask, Ask::Listen { .. });
         passage.hints_required = message.era == Era::Modern;
+        if message.era == Era::Modern {
+            passage.arrays = Arrays::None;
+        }
         let told = no(&message, &Refusal::UpstreamDown.into());
         // From here on the body is the upstream's: a stream may be long, and a body large.
         let forward = Forward { permit, method: Method::POST, body, bound, room: Some(room) };
@@ -247,7 +265,11 @@ impl Turn<'_> {
         })
     }
 
-    async fn forward(&mut self, forward: Forward<'_>, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
+    pub(super) async fn forward(
+        &mut self,
+        forward: Forward<'_>,
+        passage: &mut Passage<'_>,
+    ) -> Result<Ending, Stop> {
         let Forward { permit, method, body, bound, room } = forward;
         let upstream = &self.gateway.upstream;
         let mut headers = upstream_headers(self.gateway, self.session, passage.caller, &bound)?;
@@ -297,6 +319,18 @@ impl Turn<'_> {
     }
 }
 
+/// The refusal of a body that was not understood. What stands in an array is no request that an error could answer.
+fn unread(no: Unrecognised<'_>, body: &[u8]) -> Stop {
+    let is_batch = body.trim_ascii_start().starts_with(b"[");
+    match (Stop::from(no), is_batch) {
+        (Stop::Refused(mut no), true) => {
+            no.ids = no.id.take().into_iter().collect();
+            Stop::Refused(no)
+        }
+        (stop, _) => stop,
+    }
+}
+
 /// The refusal of a message that was understood.
 fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
     let name = match &message.ask {
@@ -313,20 +347,21 @@ fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
         id: message.id.filter(|_| message.shape == Shape::Request).map(Into::into),
         name: name.filter(|_| is_named).map(|name| name.clone().into_owned()),
         needs: refused.needs.iter().map(|need| (*need).to_owned()).collect(),
+        ids: Vec::new(),
     }))
 }
 
 /// What a request is bound to: the upstream's identifiers, unsealed for their owner.
-struct Bound {
+pub(super) struct Bound {
     era: Era,
     /// The session as the caller knows it.
-    sealed: Option<String>,
+    pub(super) sealed: Option<String>,
     session_id: Option<String>,
     last_event_id: Option<HeaderValue>,
 }
 
 /// A session in another caller's hands is none (MCP 2025-11-25, "Session Management"). Modern requests have none.
-fn bind(
+pub(super) fn bind(
     gateway: &Gateway,
     session: &ServerSession,
     caller: &Caller,
@@ -372,13 +407,13 @@ fn under_way(gateway: &Gateway, bound: &Bound, message: &Message<'_>) -> Result<
 }
 
 /// What is sent to the upstream.
-struct Forward<'p> {
-    permit: Permit<'p>,
-    method: Method,
-    body: Bytes,
-    bound: Bound,
+pub(super) struct Forward<'p> {
+    pub(super) permit: Permit<'p>,
+    pub(super) method: Method,
+    pub(super) body: Bytes,
+    pub(super) bound: Bound,
     /// The room that the body takes until the upstream has it.
-    room: Option<Room<'p>>,
+    pub(super) room: Option<Room<'p>>,
 }
 
 /// The `Authorization` that the upstream gets, where it gets one. It is never the caller's own.
@@ -451,12 +486,14 @@ async fn refuse(
         // What a token for this server can hold: the client asks for it when it has none that is good.
         snapshot.policy.scopes().collect::<Vec<_>>().join(" ")
     };
+    let ids: Vec<&str> = no.ids.iter().map(String::as_str).collect();
     let decision = record.id();
     let reply = ErrorReply {
         id: no.id.as_deref(),
         era: no.era,
         name: no.name.as_deref(),
         required_scopes: &needs,
+        ids: &ids,
         // What looks like any server's answer must not be told apart by it.
         decision: matches!(no.refusal, Refusal::ScopeInsufficient | Refusal::Forbidden).then_some(&decision),
     };
@@ -474,7 +511,11 @@ async fn refuse(
     // These come before the origin is looked at, or because of it.
     let is_origin_allowed = !matches!(
         no.refusal,
-        Refusal::HttpMalformed | Refusal::PathUnknown | Refusal::HostNotAllowed | Refusal::OriginNotAllowed
+        Refusal::HttpMalformed
+            | Refusal::PathUnknown
+            | Refusal::TransportRetired
+            | Refusal::HostNotAllowed
+            | Refusal::OriginNotAllowed
     );
     super::write(answer, session, is_origin_allowed).await
 }

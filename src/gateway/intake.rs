@@ -27,16 +27,25 @@ pub enum Route {
 /// Finds out what a request is for, by its path alone and byte for byte.
 ///
 /// # Errors
-/// [`Refusal::PathUnknown`].
+/// [`Refusal::PathUnknown`], [`Refusal::TransportRetired`].
 pub fn route(config: &Config, head: &RequestHeader) -> Result<Route, Refusal> {
     let path = head.uri.path();
     if path == config.endpoint {
         Ok(Route::Endpoint)
     } else if is_metadata_path(path, &config.endpoint) {
         Ok(Route::Metadata)
+    } else if is_of_retired_transport(path) {
+        Err(Refusal::TransportRetired)
     } else {
         Err(Refusal::PathUnknown)
     }
+}
+
+/// Whether clients and servers of MCP 2024-11-05 use such paths for its HTTP+SSE transport: by habit, for the
+/// specification names none. What is told there is the same whether or not anything is behind it.
+fn is_of_retired_transport(path: &str) -> bool {
+    let path = path.strip_suffix('/').unwrap_or(path);
+    matches!(path.rsplit('/').next(), Some("sse" | "message" | "messages"))
 }
 
 /// Refuses framing that another reader could take differently.
@@ -236,6 +245,16 @@ pub fn expects_continue(head: &RequestHeader) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn paths_of_the_retired_transport_are_known() {
+        for path in ["/sse", "/sse/", "/message", "/messages/", "/mcp/sse", "/api/messages"] {
+            assert!(is_of_retired_transport(path), "{path}");
+        }
+        for path in ["/", "", "/mcp", "/SSE", "/sse/x", "/ssex", "/mcp/", "/sse//"] {
+            assert!(!is_of_retired_transport(path), "{path}");
+        }
+    }
 
     #[test]
     fn only_loopback_names_are_loopback_origins() {

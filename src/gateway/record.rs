@@ -105,14 +105,30 @@ impl Report {
         if let Some(subject) = record.decided {
             self.metrics.decision(subject, record.reason);
         }
+        for part in &record.parts {
+            self.metrics.decision(part.subject, part.reason);
+        }
         for tally in &record.tallies {
             self.metrics.list(tally);
         }
         if let Some(result) = record.upstream_result {
             self.metrics.upstream(result);
         }
-        self.audit.write(record.line(duration));
+        match record.parts.as_slice() {
+            [] => self.audit.write(record.line(None, duration)),
+            // Who did what must be found under each name.
+            parts => parts.iter().for_each(|part| self.audit.write(record.line(Some(part), duration))),
+        }
     }
+}
+
+/// What is known of one message of a batch.
+struct Part {
+    method_name: String,
+    subject: Subject,
+    name: Option<String>,
+    reason: Option<&'static str>,
+    rule: Option<String>,
 }
 
 /// What is known of a request so far.
@@ -129,6 +145,7 @@ pub struct Record {
     decided: Option<Subject>,
     reason: Option<&'static str>,
     rule: Option<String>,
+    parts: Vec<Part>,
     session: Option<String>,
     upstream_status: Option<u16>,
     upstream_time: Option<Duration>,
@@ -168,6 +185,7 @@ impl Record {
             decided: None,
             reason: None,
             rule: None,
+            parts: Vec::new(),
             session: None,
             upstream_status: None,
             upstream_time: None,
@@ -232,6 +250,24 @@ impl Record {
         self.rule = permit.rule().map(ToOwned::to_owned);
     }
 
+    /// Notes one message of a batch and what the judge says of it.
+    pub fn part(&mut self, message: &Message<'_>, decision: Result<&Permit<'_>, &Refused<'_>>) {
+        let (label, name) = (self.method, self.method_name.clone());
+        self.message(message);
+        match decision {
+            Ok(permit) => self.permitted(permit),
+            Err(refused) => self.refused(refused),
+        }
+        self.parts.push(Part {
+            method_name: std::mem::replace(&mut self.method_name, name),
+            subject: self.decided.take().unwrap_or(Subject::Base),
+            name: self.name.take(),
+            reason: self.reason.take(),
+            rule: self.rule.take(),
+        });
+        (self.method, self.subject) = (label, None);
+    }
+
     /// Notes the head of the upstream's answer, or that there is none.
     pub fn upstream(&mut self, time: Duration, answer: Result<u16, &Refusal>) {
         self.upstream_time = Some(time);
@@ -254,11 +290,15 @@ impl Record {
         self.refusal.is_some() && self.upstream_result.is_none_or(|result| result == UpstreamResult::Abandoned)
     }
 
-    fn line(&self, duration: Duration) -> Vec<u8> {
+    fn line(&self, part: Option<&Part>, duration: Duration) -> Vec<u8> {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let id = self.id();
         let caller = self.caller.as_ref();
         let refused_word = self.refusal.map(Refusal::word);
+        let (method, subject, name, reason, rule) = match part {
+            Some(part) => (&part.method_name, Some(part.subject), &part.name, part.reason, &part.rule),
+            None => (&self.method_name, self.subject, &self.name, self.reason, &self.rule),
+        };
         AuditRecord {
             time: Moment(u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX)),
             request_id: &id,
@@ -266,12 +306,12 @@ impl Record {
             subject: caller.map(|caller| &*caller.subject),
             issuer: caller.map(|caller| &*caller.issuer),
             client_id: caller.and_then(|caller| caller.client_id.as_deref()),
-            method: Some(&self.method_name),
-            kind: self.subject.map(Subject::word),
-            name: self.name.as_deref(),
+            method: Some(method),
+            kind: subject.map(Subject::word),
+            name: name.as_deref(),
             decision: if self.was_refused() { Outcome::Deny } else { Outcome::Allow },
-            reason: self.reason.or(refused_word).unwrap_or("permitted"),
-            rule: self.rule.as_deref(),
+            reason: reason.or(refused_word).unwrap_or("permitted"),
+            rule: rule.as_deref(),
             policy_generation: self.generation,
             session: self.session.as_deref(),
             http_status: self.status,

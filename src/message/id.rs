@@ -28,6 +28,15 @@ impl<'a> SameId<'a> {
         };
         Some(number(&text).map_or(Self::Text(text), Self::Number))
     }
+
+    /// The same, on its own.
+    #[must_use]
+    pub fn into_owned(self) -> SameId<'static> {
+        match self {
+            Self::Number(bits) => SameId::Number(bits),
+            Self::Text(text) => SameId::Text(Cow::Owned(text.into_owned())),
+        }
+    }
 }
 
 /// The double that `text` reads as, if it looks like a number. Zero has one sign.

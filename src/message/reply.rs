@@ -14,6 +14,8 @@ pub struct ErrorReply<'a> {
     pub name: Option<&'a str>,
     /// All scopes that the operation needs, for `data.requiredScopes`.
     pub required_scopes: &'a [&'a str],
+    /// The ids of those requests of a batch that are refused, as written there, for `data.ids`.
+    pub ids: &'a [&'a str],
     /// The decision's identifier, under which the operator finds the reasons.
     pub decision: Option<&'a str>,
 }
@@ -44,6 +46,9 @@ impl ErrorReply<'_> {
         }
         if let (Refusal::ResourceUnknown, Some(uri)) = (refusal, self.name) {
             members.push(format!("\"uri\":{}", quoted(uri)));
+        }
+        if !self.ids.is_empty() {
+            members.push(format!("\"ids\":[{}]", self.ids.join(",")));
         }
         if let Some(decision) = self.decision {
             members.push(format!("\"decision\":{}", quoted(decision)));

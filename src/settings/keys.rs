@@ -121,6 +121,7 @@ pub(super) const KEYS: &[Key] = &[
     one("dpop.max_age", "TIME", "How old a proof may be [default: 300s]", PROOFS),
     one("limits.body", "SIZE", "The largest request body [default: 4MiB]", LIMITS),
     one("limits.depth", "COUNT", "The deepest nesting of a request body [default: 128]", LIMITS),
+    one("limits.batch", "COUNT", "Messages in one batch of MCP 2025-03-26; 0 refuses batches [default: 0]", LIMITS),
     one("limits.response", "SIZE", "The largest answer that is held to be filtered [default: 16MiB]", LIMITS),
     one("limits.response_event", "SIZE", "The largest event of a stream [default: 16MiB]", LIMITS),
     one("limits.header_timeout", "TIME", "For a request's head to arrive [default: 10s]", LIMITS),

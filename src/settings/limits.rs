@@ -12,6 +12,8 @@ pub struct Limits {
     pub body: usize,
     /// The deepest nesting of a request body.
     pub depth: u16,
+    /// The most messages of a batch; 0 where there are no batches.
+    pub batch: usize,
     /// The largest answer that is held to be filtered, in bytes.
     pub response: usize,
     /// The largest event of a stream, in bytes.
@@ -41,6 +43,7 @@ impl Default for Limits {
         Self {
             body: 4 * MIB,
             depth: 128,
+            batch: 0,
             response: 16 * MIB,
             response_event: 16 * MIB,
             header_timeout: Duration::from_secs(10),
@@ -87,6 +90,7 @@ impl Limits {
             keepalive,
             grace,
             shutdown_delay,
+            batch: sources.read("limits.batch", default.batch, |text| count(text, &(0..=1000))),
             depth: sources.read("limits.depth", default.depth, |text| count(text, &(8..=1024))),
             streams: sources.read("limits.streams", default.streams, |text| count(text, &(1..=1_000_000))),
         }

@@ -108,7 +108,6 @@ fn cookies_and_rules_for_other_origins_stay_behind() {
 
 /// Streams that must end, and what the client may have seen by then.
 const EVENTS: &[(&str, &str)] = &[
-    ("the old protocol's endpoint", "event: endpoint\ndata: /messages\n\n"),
     ("an array", "data: [{\"jsonrpc\":\"2.0\",\"id\":1,\"result\":{\"tools\":[{\"name\":\"never\"}]}}]\n\n"),
     ("no JSON", "data: never\n\n"),
     ("half a JSON", "data: {\"jsonrpc\":\"2.0\",\"never\n\n"),
@@ -142,6 +141,33 @@ fn a_stream_that_cannot_be_judged_ends_before_what_cannot() {
             gateway.is_well();
         }
     }
+}
+
+#[test]
+fn the_retired_transport_is_answered_in_words_that_say_what_to_do() {
+    let upstream = Upstream::new(|_| {
+        let endpoint = "event: endpoint\ndata: /messages?sessionId=never\n\n";
+        vec![stream_head(), chunk(endpoint), Step::UntilLeft(crate::support::Gate::default())]
+    });
+    let mut gateway = Gateway::before(&upstream);
+    for ask in [Ask::get(&token("alice", "r")), list()] {
+        let text = gateway.ask(&ask).text();
+        assert!(text.starts_with(": ") && text.contains("use Streamable HTTP"), "{text}");
+        // A comment and nothing else: no client dispatches it, and none learns the server's paths.
+        assert_eq!(text.trim_end().lines().count(), 1, "{text}");
+        assert!(!text.contains("never") && !text.contains("/messages"), "{text}");
+    }
+    eventually("the upstream's side closed", || (upstream.open() == 0).then_some(()));
+    // Where such servers listen, the words are the same for all, and the endpoint is not named to strangers.
+    for path in ["/sse", "/messages/?sessionId=1", "/mcp/sse"] {
+        for method in ["GET", "POST"] {
+            let response = gateway.ask(&Ask::method(method, "").target(path));
+            assert_eq!(response.status, 404, "{path}");
+            assert!(response.text().contains("use Streamable HTTP") && !response.text().contains("/mcp"), "{path}");
+            assert_eq!(response.header("www-authenticate"), None);
+        }
+    }
+    gateway.is_well();
 }
 
 #[test]

@@ -15,6 +15,7 @@
 
 mod support;
 
+mod batches;
 mod bodies;
 mod connections;
 mod doors;

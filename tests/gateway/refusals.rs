@@ -91,6 +91,8 @@ fn ways_in() -> Vec<Case> {
     vec![
         Case { closes: true, ..case(Refusal::HttpMalformed, &both, 400, -32600, "") },
         case(Refusal::PathUnknown, &post(call("open")).target("/other"), 404, 40_400, ""),
+        case(Refusal::TransportRetired, &post(call("open")).target("/messages?sessionId=1"), 404, 40_401, ""),
+        case(Refusal::TransportRetired, &Ask::get("").target("/sse"), 404, 40_401, ""),
         case(Refusal::HostNotAllowed, &post(call("open")).instead("Host", "evil.test"), 403, 40_300, ""),
         case(Refusal::OriginNotAllowed, &post(call("open")).header("Origin", "https://evil.test"), 403, 40_300, ""),
         Case { before: Before::Full, ..case(Refusal::Overloaded, &post(call("open")), 503, 50_301, "") },

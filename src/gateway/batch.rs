@@ -1,0 +1,65 @@
+//! Several messages in one request: all of them are forwarded, as the bytes that came, or none.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use http::Method;
+
+use super::downstream::{Ending, Passage};
+use super::exchange::{Forward, No, Stop, Turn, bind};
+use super::intake::Room;
+use crate::judge;
+use crate::message::batch::answers::Arrays;
+use crate::message::id::SameId;
+use crate::message::{Ask, Message, Shape};
+use crate::refusal::Era;
+
+impl Turn<'_> {
+    /// A batch that was read from `body`.
+    pub(super) async fn batch(
+        &mut self,
+        messages: Vec<Message<'_>>,
+        body: &Bytes,
+        room: Room<'_>,
+        passage: &mut Passage<'_>,
+    ) -> Result<Ending, Stop> {
+        self.record.method("batch");
+        let bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
+        let snapshot = passage.snapshot.clone();
+        let permit = self.permitted(&messages, &snapshot.policy, passage)?;
+        let ids: BTreeSet<SameId<'_>> = requests(&messages).filter_map(SameId::of).collect();
+        if let Some(sealed) = &bound.sealed {
+            passage.in_flight = Some(self.gateway.in_flight.enter(sealed, ids.iter().cloned())?);
+        }
+        passage.arrays = Arrays::Of(ids.into_iter().map(SameId::into_owned).collect());
+        passage.is_list = messages.iter().any(|message| matches!(message.ask, Ask::List(_)));
+        let forward = Forward { permit, method: Method::POST, body: body.clone(), bound, room: Some(room) };
+        self.forward(forward, passage).await
+    }
+
+    fn permitted<'p>(
+        &mut self,
+        messages: &[Message<'_>],
+        policy: &'p crate::policy::Policy,
+        passage: &Passage<'_>,
+    ) -> Result<judge::Permit<'p>, Stop> {
+        let (mut decisions, mut refused) = (Vec::with_capacity(messages.len()), Vec::new());
+        for message in messages {
+            let decision = judge::what(policy, &passage.grants, message);
+            self.record.part(message, decision.as_ref());
+            if decision.is_err() && message.shape == Shape::Request {
+                refused.extend(message.id.map(ToOwned::to_owned));
+            }
+            decisions.push(decision);
+        }
+        judge::together(decisions.into_iter()).map_err(|no| {
+            let needs = no.needs.iter().map(|need| (*need).to_owned()).collect();
+            Stop::Refused(Box::new(No { needs, ids: refused, ..No::from(no.refusal) }))
+        })
+    }
+}
+
+/// The ids of all requests among the messages.
+fn requests<'m>(messages: &[Message<'m>]) -> impl Iterator<Item = &'m str> {
+    messages.iter().filter(|message| message.shape == Shape::Request).filter_map(|message| message.id)
+}
