@@ -9,6 +9,7 @@ use pingora_http::ResponseHeader;
 use super::Config;
 use crate::message::reply::ErrorReply;
 use crate::refusal::{Challenge, Refusal};
+use crate::token::Algorithm;
 
 /// The client is gone: nothing can be told it any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +95,7 @@ pub fn refusal(config: &Config, refusal: Refusal, reply: &ErrorReply<'_>, scopes
 }
 
 /// One challenge in the order of parameters that clients can read: `error`, `scope`, `resource_metadata`,
-/// `error_description` (RFC 6750 §3, RFC 9728 §5.1).
+/// `error_description` (RFC 6750 §3, RFC 9728 §5.1), and `algs` in one for a proof (RFC 9449 §7.1).
 fn challenge(config: &Config, refusal: Refusal, scopes: &str) -> Option<String> {
     let mut parameters = Vec::new();
     match refusal.challenge() {
@@ -116,6 +117,12 @@ fn challenge(config: &Config, refusal: Refusal, scopes: &str) -> Option<String> 
         parameters.push(metadata);
         parameters.push(format!("error_description=\"{}\"", refusal.sentence()));
     }
-    let scheme = if let Challenge::Dpop(_) = refusal.challenge() { "DPoP" } else { "Bearer" };
+    // Where every token must be bound to a key, no bearer token would do.
+    let wants_proof = config.is_dpop_required || matches!(refusal.challenge(), Challenge::Dpop(_));
+    if wants_proof {
+        let algorithms: Vec<&str> = Algorithm::ASYMMETRIC.iter().map(|algorithm| algorithm.name()).collect();
+        parameters.push(format!("algs=\"{}\"", algorithms.join(" ")));
+    }
+    let scheme = if wants_proof { "DPoP" } else { "Bearer" };
     Some(format!("{scheme} {}", parameters.join(", ")))
 }

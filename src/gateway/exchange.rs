@@ -116,6 +116,12 @@ fn is_body_uncertain(session: &mut ServerSession) -> bool {
     intake::expects_continue(session.req_header()) && !session.is_body_done()
 }
 
+/// The scopes that a client may ask for from the start: all of the policy. A refresh token is the client's affair and
+/// no need of a resource, so that its scope is not among them (MCP 2026-07-28, authorization, "Refresh Tokens").
+fn offered(snapshot: &Snapshot) -> Vec<&str> {
+    snapshot.policy.scopes().filter(|scope| *scope != "offline_access").collect()
+}
+
 enum Routed {
     Endpoint,
     Answered(Box<answer::Answer>),
@@ -129,7 +135,7 @@ fn route(
     is_full: bool,
 ) -> Result<Routed, Refusal> {
     let (config, head) = (&gateway.config, session.req_header());
-    let scopes: Vec<&str> = snapshot.policy.scopes().collect();
+    let scopes = offered(snapshot);
     let answered = |answer| Ok(Routed::Answered(Box::new(answer)));
     match intake::route(config, head)? {
         Route::Metadata => answered(metadata::metadata(config, &head.method, &scopes)?),
@@ -484,7 +490,7 @@ async fn refuse(
         needs.join(" ")
     } else {
         // What a token for this server can hold: the client asks for it when it has none that is good.
-        snapshot.policy.scopes().collect::<Vec<_>>().join(" ")
+        offered(snapshot).join(" ")
     };
     let ids: Vec<&str> = no.ids.iter().map(String::as_str).collect();
     let decision = record.id();

@@ -54,7 +54,10 @@ fn document(config: &Config, scopes: &[&str]) -> String {
         let servers: Vec<&str> = config.authorization_servers.iter().map(String::as_str).collect();
         members.push(format!("\"authorization_servers\":[{}]", list(&servers)));
     }
-    members.push(format!("\"scopes_supported\":[{}]", list(scopes)));
+    // What has no elements is left out (RFC 9728 §3.2): a client that reads an empty list asks for no scope at all.
+    if !scopes.is_empty() {
+        members.push(format!("\"scopes_supported\":[{}]", list(scopes)));
+    }
     members.push("\"bearer_methods_supported\":[\"header\"]".into());
     let proofs: Vec<&str> = Algorithm::ASYMMETRIC.iter().map(|algorithm| algorithm.name()).collect();
     members.push(format!("\"dpop_signing_alg_values_supported\":[{}]", list(&proofs)));

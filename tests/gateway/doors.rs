@@ -1,8 +1,8 @@
 //! What is served where and to whom: paths, hosts, origins, methods, and what is told without a token.
 
-use serde_json::json;
+use serde_json::{Value, json};
 
-use crate::support::gateway::Setup;
+use crate::support::gateway::{METADATA, Setup};
 use crate::support::{Ask, Gateway, Response, Upstream, call, request, token};
 
 fn post(body: impl Into<Vec<u8>>) -> Ask {
@@ -275,6 +275,25 @@ fn the_metadata_is_told_at_both_places_without_a_token() {
         }
     }
     assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn only_scopes_that_a_client_should_ask_for_are_told() {
+    let upstream = Upstream::fine();
+    let bare = format!("Bearer {METADATA}");
+    for (rules, scopes, challenge) in [
+        ("{t: {scopes: []}}", Value::Null, bare.clone()),
+        ("{t: {scopes: [offline_access]}}", Value::Null, bare.clone()),
+        ("{t: {scopes: [a, offline_access]}}", json!(["a"]), format!("{bare}, scope=\"a\"")),
+    ] {
+        let setup = Setup::before(&upstream);
+        let policy = setup.file("scopes.yaml", &format!("version: 1\ntools: {rules}\n"));
+        let gateway = setup.arg("--policy", policy.to_str().unwrap()).start();
+        let told = gateway.ask(&Ask::method("GET", "").target("/.well-known/oauth-protected-resource/mcp")).json();
+        assert_eq!(told.get("scopes_supported"), scopes.is_array().then_some(&scopes), "{rules}");
+        let refused = gateway.ask(&Ask::post("", call("t")));
+        assert_eq!((refused.status, refused.header("www-authenticate")), (401, Some(&*challenge)), "{rules}");
+    }
 }
 
 #[test]

@@ -97,21 +97,25 @@ class Provider(Server):
 
     def person_tokens(self, resource, scope="public:read", who="alice", **more):
         """All tokens for a person (authorization_code with PKCE)."""
-        verifier = secrets.token_urlsafe(48)
-        digest = hashlib.sha256(verifier.encode()).digest()
-        asked = {
-            "client_id": PERSON,
-            "response_type": "code",
-            "redirect_uri": REDIRECT,
-            "scope": scope,
-            "resource": resource,
-            "login_hint": who,
-            "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
-            "code_challenge_method": "S256",
-        }
-        code = authorize(f"{self.issuer}/auth?" + urllib.parse.urlencode(asked | more))["code"]
-        form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "resource": resource}
-        return self._tokens(PERSON, {**form, "code_verifier": verifier})
+        return self._tokens(PERSON, code_flow(f"{self.issuer}/auth", resource, scope, login_hint=who, **more))
 
     def revoke(self, token, client):
         self._post("/token/revocation", client, {"token": token})
+
+
+def code_flow(endpoint, resource, scope, **more):
+    """What to send to the token endpoint when a person has signed in and consented (with PKCE)."""
+    verifier = secrets.token_urlsafe(48)
+    digest = hashlib.sha256(verifier.encode()).digest()
+    asked = {
+        "client_id": PERSON,
+        "response_type": "code",
+        "redirect_uri": REDIRECT,
+        "scope": scope,
+        "resource": resource,
+        "code_challenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        "code_challenge_method": "S256",
+    }
+    code = authorize(f"{endpoint}?" + urllib.parse.urlencode(asked | more))["code"]
+    form = {"grant_type": "authorization_code", "code": code, "redirect_uri": REDIRECT, "resource": resource}
+    return form | {"code_verifier": verifier}

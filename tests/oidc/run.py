@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
-"""A real OpenID Provider before the running gateway: keys, tokens, outages, and clients that authorize by themselves.
+"""Real OpenID Providers before the running gateway: keys, tokens, outages, and clients that authorize by themselves.
+
+Most scenarios are with oidc-provider (JavaScript, certified); those of interop.py with idpy-oidc (Python).
 
     tests/oidc/run.py                   every scenario
     tests/oidc/run.py audience dpop     only these
@@ -27,13 +29,15 @@ import environment  # noqa: E402
 import servers  # noqa: E402
 
 PACKAGES = environment.CACHE.parent / "oidc"
+ANOTHER = environment.CACHE.parent / "oidc-another"
 AT_ONCE = 2
 
 
 def install():
-    """The clients of tests/clients, and the provider. The rest runs in their venv: it has the libraries for keys."""
+    """The clients of tests/clients, and the providers. The rest runs in their venv: it has the libraries for keys."""
     clients = environment.install()
     environment.install_packages(HERE, PACKAGES)
+    environment.install_venv(HERE, ANOTHER)
     shutil.copy(HERE / "idp.mjs", PACKAGES)
     for program in (HERE / "flows").glob("*.mjs"):
         shutil.copy(program, clients.script(program.name))
@@ -89,7 +93,9 @@ def main():
         return 0
 
     import flows  # noqa: F401
+    import interop  # noqa: F401
     import scenarios  # noqa: F401
+    import table  # noqa: F401
     from stage import SCENARIOS, Parts
 
     if asked.list:
@@ -102,7 +108,7 @@ def main():
     with tempfile.TemporaryDirectory(prefix="toolgate-oidc-") as work:
         upstream, endpoint = servers.sample_upstream(upstream_mcp, Path(work) / "calls")
         with upstream:
-            parts = Parts(clients, PACKAGES, toolgate, endpoint)
+            parts = Parts(clients, PACKAGES, ANOTHER / "bin" / "python", toolgate, endpoint)
             return 0 if play_all(parts, asked.scenarios or list(SCENARIOS)) else 1
 
 

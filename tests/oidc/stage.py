@@ -9,6 +9,7 @@ from pathlib import Path
 
 import drive
 import keys
+from another import Another
 from environment import clean_environment
 from gateway import Gateway
 from provider import Provider
@@ -37,6 +38,7 @@ class Parts:
 
     clients: object
     packages: Path  # where the provider's node_modules are
+    another_python: Path  # of the venv that has the other provider
     toolgate: Path
     upstream: str  # its endpoint
 
@@ -99,6 +101,12 @@ class Stage:
     def provider(self, **more):
         program = self.parts.packages / "idp.mjs"
         provider = Provider(self.parts.clients, program, self.gateway_key, **more)
+        self._providers.append(provider)
+        return self._stack.enter_context(provider)
+
+    def another(self, **more):
+        """The other provider."""
+        provider = Another(self.parts.another_python, HERE / "idpy.py", **more)
         self._providers.append(provider)
         return self._stack.enter_context(provider)
 
