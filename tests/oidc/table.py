@@ -49,10 +49,10 @@ class Subject:
     def issuer(self, *keys):
         return self.stage.enter(Issuer(*keys))
 
-    def start(self, *issuers, listed=(), settings=None, **terms):
-        """A gateway; `listed` are issuers on terms of their own, and `settings` are the gateway's."""
-        one = [{"issuer": issuer.url, "min_refetch_interval": "1s", **terms} for issuer in issuers]
-        return self.stage.gateway(*one, *listed, **(settings or {}))
+    def start(self, *issuers, listed=(), **terms):
+        """A gateway; `listed` are issuers on terms of their own."""
+        ours = [{"issuer": issuer.url, "min_refetch_interval": "1s", **terms} for issuer in issuers]
+        return self.stage.gateway(*ours, *listed)
 
     def secret(self, issuer, alg):
         """One that trusts a shared secret."""
@@ -67,6 +67,9 @@ class Subject:
         """One that asks a verifier."""
         return self.start(listed=[{"issuer": issuer.url, "verifier": {"url": f"{issuer.url}/verify"}}])
 
+    def said_nothing_of_audience(self, issuer):
+        return self.start(issuer)
+
     def any_audience(self, issuer):
         return self.start(issuer, audience=[])
 
@@ -76,6 +79,9 @@ class Subject:
     def reading(self, issuer, path):
         """One that reads the scopes from the claim at this path."""
         return self.start(issuer, scope_claims=[path])
+
+    def for_old_clients(self, issuer):
+        return self.start(issuer)
 
     def strictly(self, issuer):
         """One that accepts nothing that could be an ID token."""
@@ -107,7 +113,7 @@ def shared_secret(subject):
         issuer = subject.issuer()
         gateway = subject.secret(issuer, alg)
         if gateway is None:
-            return "no"
+            return None
         token = signed(alg, SECRET, {"alg": alg, "typ": "JWT"}, issuer.claims(gateway.resource))
         other = signed(alg, SECRET[::-1], {"alg": alg, "typ": "JWT"}, issuer.claims(gateway.resource))
         held.append(gateway.accepts(token) and not gateway.accepts(other))
@@ -207,11 +213,11 @@ def audience(subject):
         return "no"
     if any(gateway.accepts(issuer.token(aud)) for aud in bad):
         return "no"
-    is_required = not gateway.accepts(issuer.token(None))
-    is_optional = loose.accepts(issuer.token(None)) and loose.accepts(issuer.token("https://other.test"))
-    if is_required:
-        return "required, unless switched off" if is_optional else "required"
-    return "optional"
+    none_or_other = [issuer.token(None), issuer.token("https://other.test")]
+    usual = subject.said_nothing_of_audience(issuer)
+    if gateway.accepts(issuer.token(None)) or any(usual.accepts(token) for token in none_or_other):
+        return "optional"
+    return "required, unless switched off" if all(loose.accepts(token) for token in none_or_other) else "required"
 
 
 @row("several issuers")
@@ -241,9 +247,7 @@ def leeway(subject):
     if accepts(usual, default + 5):
         return "no limit"
     is_configured = accepts(large, 200) and not accepts(large, 400) and not accepts(none, 5)
-    if not is_configured:
-        return f"fixed, {default} s"
-    return f"per issuer, {default} s" if isinstance(subject, Subject) else f"yes, {default} s"
+    return f"configurable, {default} s by default" if is_configured else f"fixed, {default} s"
 
 
 @row("`nbf`")
@@ -346,6 +350,36 @@ def challenge(subject):
         return "no"
     told = [name for name in ("resource_metadata", "scope") if answer.parameter(name)]
     return "yes" if len(told) == 2 else ", ".join(f"`{name}`" for name in told) or "no"
+
+
+@row("protected-resource metadata (RFC 9728)")
+def metadata(subject):
+    issuer = subject.issuer()
+    gateway = subject.start(issuer)
+    found = 0
+    for path in ("/mcp", ""):
+        answer = gateway.get(f"/.well-known/oauth-protected-resource{path}")
+        told = json.loads(answer.text) if answer.status == 200 else {}
+        found += (told.get("resource"), told.get("authorization_servers")) == (gateway.resource, [issuer.url])
+    return ["no", "yes", "yes, at both places"][found]
+
+
+@row("the issuer's metadata passed on, for old clients")
+def passed_on(subject):
+    gateway = subject.for_old_clients(subject.issuer())
+    if gateway is None:
+        return None
+    paths = ["oauth-authorization-server", "openid-configuration", "oauth-authorization-server/mcp"]
+    return yes(any(gateway.get(f"/.well-known/{path}").status == 200 for path in paths))
+
+
+@row("with no issuer configured")
+def nobody_trusted(subject):
+    try:
+        gateway = subject.start()
+    except RuntimeError as failed:
+        return "does not start" if "ended with 78" in str(failed) else str(failed)
+    return "lets all pass" if gateway.call(None).status == 200 else "refuses all"
 
 
 @scenario("the table in the book says of toolgate what toolgate does")
