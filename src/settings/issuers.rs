@@ -123,6 +123,10 @@ impl IssuerSettings {
     #[must_use]
     pub fn issuer(&self, public_url: &PublicUrl) -> Issuer {
         let audience = match &self.audience {
+            // Without a path a URL is the same with a slash (RFC 3986 §6.2.3), and some clients ask for that one.
+            Audience::PublicUrl if public_url.path() == "/" => {
+                vec![public_url.as_str().into(), format!("{}/", public_url.as_str()).into()]
+            }
             Audience::PublicUrl => vec![public_url.as_str().into()],
             Audience::Listed(names) => names.iter().map(|name| name.as_str().into()).collect(),
             Audience::Unchecked => Vec::new(),

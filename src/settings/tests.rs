@@ -385,6 +385,10 @@ fn the_audience_is_the_public_url_unless_it_is_said_otherwise() {
     };
     assert_eq!(audience(FLAGS, ""), ("http://localhost:8080/mcp".into(), 0));
     assert_eq!(audience(&[FLAGS, &["--public-url", "https://x/mcp/"]].concat(), ""), ("https://x/mcp".into(), 0));
+    for root in ["https://x", "https://x/"] {
+        let both = audience(&[FLAGS, &["--public-url", root]].concat(), "");
+        assert_eq!(both, ("https://x,https://x/".into(), 0), "the same to some clients (RFC 3986 §6.2.3)");
+    }
     assert_eq!(audience(&[FLAGS, &["--audience", "a", "--audience", "b"]].concat(), ""), ("a,b".into(), 0));
     assert_eq!(audience(&[FLAGS, &["--audience", "none"]].concat(), ""), (String::new(), 1));
     assert_eq!(audience(&[], &FILE.replace("issuer: a", "issuer: a, audience: []")), (String::new(), 1));

@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde_json::{Value, json};
 
-use crate::support::gateway::{METADATA, SCOPES, Setup};
+use crate::support::gateway::{ALGS, METADATA, SCOPES, Setup};
 use crate::support::tokens::{RESOURCE, now, signed, unsigned, with};
 use crate::support::{Ask, Gateway, Response, Upstream, call, token};
 
@@ -87,14 +87,13 @@ fn where_proofs_are_required_a_token_without_a_key_is_refused() {
     let answered = key.ask(&gateway, &key.proof("1", 0, None));
     assert_eq!((answered.status, answered.header("dpop-nonce")), (200, None));
     // No challenge asks for what would be refused: none is of the scheme `Bearer`.
-    let algs = "algs=\"ES256 ES384 RS256 RS384 RS512 PS256 PS384 PS512 EdDSA\"";
     let unbound = "the token is not bound to the proof that was presented with it";
     for (token, expected) in [
-        ("", format!("DPoP {METADATA}, scope=\"{SCOPES}\", {algs}")),
+        ("", format!("DPoP {METADATA}, scope=\"{SCOPES}\", {ALGS}")),
         (
             &*token("alice", "r"),
             format!(
-                "DPoP error=\"invalid_token\", scope=\"{SCOPES}\", {METADATA}, error_description=\"{unbound}\", {algs}"
+                "DPoP error=\"invalid_token\", scope=\"{SCOPES}\", {METADATA}, error_description=\"{unbound}\", {ALGS}"
             ),
         ),
     ] {

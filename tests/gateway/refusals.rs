@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::json;
 use toolgate::refusal::Refusal;
 
-use crate::support::gateway::{METADATA, SCOPES, Setup};
+use crate::support::gateway::{ALGS, METADATA, SCOPES, Setup};
 use crate::support::tokens::{Signer, signed, signed_by, with};
 use crate::support::upstream::{Request, fine, json, stream_head, with_length};
 use crate::support::{Ask, Client, Gate, Gateway, Response, Step, Upstream, call, eventually, request, token};
@@ -142,7 +142,7 @@ fn tokens() -> Vec<Case> {
         refused(Refusal::TokenUnbound, &bound, unbound),
         Case {
             challenge: Some(format!(
-                "DPoP error=\"invalid_dpop_proof\", scope=\"{SCOPES}\", {METADATA}, error_description=\"{bad_proof}\""
+                "DPoP error=\"invalid_dpop_proof\", scope=\"{SCOPES}\", {METADATA}, error_description=\"{bad_proof}\", {ALGS}"
             )),
             ..case(Refusal::DpopProofInvalid, &dpop(&bound), 401, 40_102, "")
         },

@@ -55,6 +55,16 @@ def typescript_v2_path(stage):
     visit(stage, "oauth_ts_v2.mjs", issuer_path="/tenant")
 
 
+@scenario("Python SDK, at the root of a host: from the 401 to a stepped-up token by itself")
+def python_root(stage):
+    visit(stage, "oauth_python.py", path="/", MCP_MODE="auto")
+
+
+@scenario("TypeScript SDK v2, at the root of a host: from the 401 to a stepped-up token by itself")
+def typescript_v2_root(stage):
+    visit(stage, "oauth_ts_v2.mjs", path="/")
+
+
 @scenario("TypeScript SDK v2 with DPoP and nonces: from the 401 to a stepped-up token by itself")
 def typescript_v2_bound(stage):
     visit(stage, "oauth_ts_v2.mjs", MCP_BOUND="yes", terms={"dpop": {"required": True, "nonce": True}})
@@ -86,12 +96,12 @@ def claude_code(stage):
     stage.expect("it says so", "Needs authentication" in shown, shown)
 
 
-def visit(stage, program, opaque=False, issuer_path="", terms=None, **more):
+def visit(stage, program, opaque=False, issuer_path="", path="/mcp", terms=None, **more):
     provider = stage.provider(path=issuer_path)
     if opaque:
         gateway = stage.gateway(introspected(stage, provider), path="/opaque")
     else:
-        gateway = stage.gateway(discovered(provider), **(terms or {}))
+        gateway = stage.gateway(discovered(provider), path=path, **(terms or {}))
     line = flow(stage, gateway, program, **more)
     calls = {call["tool"]: call for call in line["calls"]}
     stage.expect("the client sees the public tool", PUBLIC in line["tools"], line["tools"])

@@ -110,6 +110,10 @@ def audience(stage):
     for other in [ANOTHER, f"{gateway.resource}/", gateway.resource.removesuffix("/mcp")]:
         stage.refused(gateway.call(provider.token(other)), f"a token for {other}")
     stage.expect("a token for this one is accepted", gateway.accepts(provider.token(gateway.resource)))
+    root = stage.gateway(discovered(provider), path="/")
+    for same in [root.resource, root.resource.removesuffix("/")]:
+        stage.expect(f"at the root, one for {same} is accepted", root.accepts(provider.token(same)))
+    stage.refused(root.call(provider.token(f"{root.resource}mcp")), "at the root, one for what lies below it")
 
 
 @scenario("an ID token is no access token, not even where its audience is accepted")

@@ -17,6 +17,7 @@ from stage import scenario
 BOOK = Path(__file__).resolve().parent.parent.parent / "docs" / "src" / "tokens.md"
 NUMBERS = ["no", "one", "two", "three", "four", "five", "six", "seven"]
 FORGED = 40
+AT_ONCE = 3
 ROWS = {}
 
 
@@ -386,7 +387,8 @@ def nobody_trusted(subject):
 def comparison(stage):
     said = book("toolgate")
     stage.expect("each row is measured, and each measurement is a row", set(said) == set(ROWS), set(said) ^ set(ROWS))
-    for label, measure in ROWS.items():
-        cell = measure(Subject(stage))
-        stage.expect(f"{label}: {cell}", said.get(label) == cell, f"the book says {said.get(label)}")
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        cells = pool.map(lambda measure: measure(Subject(stage)), ROWS.values())
+        for label, cell in zip(ROWS, cells, strict=True):
+            stage.expect(f"{label}: {cell}", said.get(label) == cell, f"the book says {said.get(label)}")
     stage.note(f"{len(ROWS)} rows")

@@ -38,6 +38,9 @@ pub(crate) const SCOPES: &str = "acme r w";
 pub(crate) const METADATA: &str =
     "resource_metadata=\"http://gateway.test/.well-known/oauth-protected-resource/mcp\"";
 
+/// What stands in a challenge for a proof.
+pub(crate) const ALGS: &str = "algs=\"RS256 RS384 RS512 PS256 PS384 PS512 ES256 ES384 EdDSA\"";
+
 /// A running gateway, ended when dropped.
 pub(crate) struct Gateway {
     child: Child,

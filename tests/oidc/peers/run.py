@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What mcp-auth accepts and refuses, by the same questions that toolgate is asked (table.py), beside what the book says.
+"""What mcp-auth accepts and refuses, by the questions that toolgate is asked (table.py), beside what the book says.
 
     tests/oidc/peers/run.py     prints its column; 1 if the book says otherwise
 
