@@ -35,6 +35,7 @@ const ISSUER: Shape = Shape {
         "required_claims",
         "require_iss",
         "access_tokens_only",
+        "client_as_audience",
         "refresh_interval",
         "min_refetch_interval",
         "max_stale",
@@ -215,6 +216,9 @@ impl Draft {
             ));
         }
         let defaults = Issuer::new(name, []);
+        // Answers about tokens of machines often have no `sub` (RFC 7662 §2.2); the client is the subject then.
+        let is_only_asked = asked.is_some() && keys.is_none();
+        let required = if is_only_asked { Box::default() } else { defaults.required_claims };
         let terms = Issuer {
             algorithms: self.algorithms(sources, is_symmetric).into(),
             leeway: self.time(sources, "leeway", Duration::from_secs(60), &LEEWAY).as_secs(),
@@ -224,8 +228,9 @@ impl Draft {
             } else {
                 TypRule::Any
             },
+            client_as_audience: self.switch(sources, "client_as_audience", false),
             scope_claims: self.names("scope_claims").unwrap_or(defaults.scope_claims),
-            required_claims: self.names("required_claims").unwrap_or(defaults.required_claims),
+            required_claims: self.names("required_claims").unwrap_or(required),
             ..Issuer::new(name, [])
         };
         self.refuse_empty(sources);

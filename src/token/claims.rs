@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::header::Typ;
 use super::issuer::Issuer;
 use super::thumbprint::is_thumbprint;
 use super::value::{Json, Object, find};
@@ -16,8 +17,14 @@ const MAX_NAME: usize = 1024;
 /// The end of the year 9999. What is later was not meant in seconds.
 const LAST_TIME: u64 = 253_402_300_799;
 
-/// Claims that only an ID token has (OpenID Connect Core §2, §3.3.2.11).
-const OF_AN_ID_TOKEN: [&str; 3] = ["nonce", "at_hash", "c_hash"];
+/// Claims that only an ID token has (OpenID Connect Core §2, §3.3.2.11; FAPI 1.0 Part 2 §5.1.1).
+const OF_AN_ID_TOKEN: [&str; 4] = ["nonce", "at_hash", "c_hash", "s_hash"];
+
+/// Claims that no ID token has: what was granted, and how a client proved itself to Entra ID or got it from Auth0.
+const OF_AN_ACCESS_TOKEN: [&str; 7] = ["scope", "scp", "scopes", "permissions", "azpacr", "appidacr", "gty"];
+
+/// What [`KIND_CLAIMS`] say of access tokens. Compared without case.
+const ACCESS_KINDS: [&str; 5] = ["access", "access_token", "bearer", "dpop", "at+jwt"];
 
 /// Claims in which issuers say what kind of token it is: Cognito, Ory, Keycloak, and RFC 7662 §2.2.
 const KIND_CLAIMS: [&str; 3] = ["token_use", "typ", "token_type"];
@@ -60,7 +67,10 @@ impl<'a> Claims<'a> {
     }
 
     /// The caller these claims make, once `issuer` is known to have signed them.
-    pub(super) fn caller(&self, issuer: &Issuer, now: UnixTime) -> Result<Caller, Refusal> {
+    pub(super) fn caller(&self, issuer: &Issuer, typ: Typ, now: UnixTime) -> Result<Caller, Refusal> {
+        if typ != Typ::AccessToken && !issuer.client_as_audience && self.is_for_its_client()? {
+            return Err(Refusal::TokenTypeWrong);
+        }
         let expires = self.time("exp")?.ok_or(Refusal::TokenClaimsInvalid)?;
         let client_id = self.client_id()?;
         let subject = self.name("sub")?.or(client_id).ok_or(Refusal::TokenClaimsInvalid)?;
@@ -122,7 +132,28 @@ impl<'a> Claims<'a> {
     fn check_kind(&self) -> Result<(), Refusal> {
         let kinds = KIND_CLAIMS.iter().filter_map(|name| self.get(name)?.as_str());
         let is_other = |kind: &str| OTHER_KINDS.iter().any(|other| kind.eq_ignore_ascii_case(other));
-        if kinds.into_iter().any(is_other) { Err(Refusal::TokenTypeWrong) } else { Ok(()) }
+        // Logout tokens and other news of events (RFC 8417 §2.2).
+        let is_event = matches!(self.get("events"), Some(Json::Object(_)));
+        if is_event || kinds.into_iter().any(is_other) { Err(Refusal::TokenTypeWrong) } else { Ok(()) }
+    }
+
+    /// Whether it is meant for nobody but the client that got it, and nothing says that it is an access token: then
+    /// it is an ID token (OpenID Connect Core §2, `aud` and `azp`), or cannot be told from one.
+    fn is_for_its_client(&self) -> Result<bool, Refusal> {
+        let clients = [self.name("client_id")?, self.name("azp")?];
+        let is_client = |name: &str| clients.contains(&Some(name));
+        let is_for_client = match self.get("aud") {
+            Some(Json::String(one)) => is_client(one),
+            Some(Json::Array(many)) => {
+                !many.is_empty() && many.iter().all(|one| one.as_str().is_some_and(is_client))
+            }
+            None | Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) => false,
+        };
+        let kinds = KIND_CLAIMS.iter().filter_map(|name| self.get(name)?.as_str());
+        let is_access = |kind: &str| ACCESS_KINDS.iter().any(|access| kind.eq_ignore_ascii_case(access));
+        let is_marked = OF_AN_ACCESS_TOKEN.iter().any(|name| self.members.contains_key(*name))
+            || kinds.into_iter().any(is_access);
+        Ok(is_for_client && !is_marked)
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6.

@@ -26,6 +26,8 @@ pub struct Issuer {
     pub required_claims: Box<[Box<str>]>,
     /// Which values of `typ` are accepted.
     pub accept_typ: TypRule,
+    /// Whether a token may be meant for nobody but the client that got it, as ID tokens are.
+    pub client_as_audience: bool,
     /// Its keys. `None` as long as they could not be loaded.
     pub keys: Option<Arc<KeySet>>,
 }
@@ -62,6 +64,7 @@ impl Issuer {
             leeway: 60,
             required_claims: ["sub"].map(Box::from).into(),
             accept_typ: TypRule::Any,
+            client_as_audience: false,
             keys: None,
         }
     }

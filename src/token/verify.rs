@@ -27,7 +27,7 @@ pub fn verify(bearer: &Bearer<'_>, issuers: &Issuers, now: UnixTime) -> Result<C
     let algorithm = issuer.algorithm(&header.algorithm)?;
     let keys = issuer.keys.as_deref().ok_or(Refusal::KeysUnavailable)?;
     keys.verify(algorithm, header.kid.as_deref(), token.signed.as_bytes(), &token.signature)?;
-    claims.caller(issuer, now)
+    claims.caller(issuer, header.typ, now)
 }
 
 /// The configured issuer that a token says it is from, whether or not it is.

@@ -233,7 +233,7 @@ fn required_claims_are_present_and_not_null() {
 
 #[test]
 fn refuses_tokens_that_are_for_the_client_or_bound_in_a_strange_way() {
-    for claim in ["nonce", "at_hash", "c_hash"] {
+    for claim in ["nonce", "at_hash", "c_hash", "s_hash"] {
         check(claim, r#""x""#, Err(Refusal::TokenTypeWrong));
         check(claim, "null", Err(Refusal::TokenTypeWrong));
     }
@@ -283,8 +283,68 @@ fn a_bound_token_says_to_what() {
     assert_eq!(unbound.confirmation, Confirmation::None);
 }
 
+/// What is meant for the client alone, and what well-known providers issue as access tokens, a client's own among
+/// them. `client` is a name of this server, which the operator has put on the list.
+#[test]
+fn a_token_for_its_client_alone_is_taken_for_an_id_token() {
+    let issuer = |client_as_audience| {
+        let audience = ["client", "api"].map(Box::from).into();
+        Issuers::new(vec![Issuer { audience, client_as_audience, required_claims: [].into(), ..prototype() }])
+            .unwrap()
+    };
+    let (strict, lenient) = (issuer(false), issuer(true));
+    let verified = |typ: &str, claims: &str, issuers: &Issuers| {
+        let header = format!(r#"{{"alg":"HS256","typ":"{typ}"}}"#);
+        let payload = format!(r#"{{"sub":"a","exp":1800000600,{claims}}}"#);
+        verify_at(&token(&PROTOTYPE, Algorithm::HS256, &header, &payload), issuers, NOW).map(drop)
+    };
+    for claims in [
+        r#""aud":"client","azp":"client""#,
+        r#""aud":"client","client_id":"client""#,
+        r#""aud":["client"],"azp":"client""#,
+        r#""aud":["client","client"],"azp":"client""#,
+        r#""aud":["client","api"],"azp":"client","client_id":"api""#,
+        r#""aud":"client","azp":"client","email":"a@b.example","name":"A","roles":["admin"]"#,
+        r#""aud":"client","azp":"client","auth_time":1800000000,"acr":"1","sid":"s""#,
+        r#""aud":"client","azp":"client","typ":"JWT""#,
+    ] {
+        assert_eq!(verified("JWT", claims, &strict), Err(Refusal::TokenTypeWrong), "{claims}");
+        assert_eq!(verified("JWT", claims, &lenient), Ok(()), "{claims}");
+        assert_eq!(verified("at+jwt", claims, &strict), Ok(()), "{claims}: RFC 9068 says what it is");
+    }
+    for (provider, claims) in [
+        ("Keycloak", r#""aud":["api","account"],"azp":"client","typ":"Bearer","scope":"openid""#),
+        ("Keycloak, its own audience", r#""aud":"client","azp":"client","typ":"Bearer""#),
+        ("Keycloak, DPoP without scope", r#""aud":"client","azp":"client","typ":"DPoP""#),
+        ("Entra ID v2", r#""aud":"api","azp":"client","azpacr":"0","scp":"read","ver":"2.0""#),
+        ("Entra ID v2, one registration", r#""aud":"client","azp":"client","scp":"read","ver":"2.0""#),
+        ("Entra ID v2, a daemon", r#""aud":"client","azp":"client","azpacr":"1","idtyp":"app""#),
+        ("Entra ID v1", r#""aud":"api","appid":"client","appidacr":"1","ver":"1.0""#),
+        ("Auth0", r#""aud":["api","https://t.example/userinfo"],"azp":"client","scope":"openid""#),
+        ("Auth0, a machine", r#""aud":"api","azp":"client","gty":"client-credentials""#),
+        ("Cognito, with a resource", r#""aud":"api","client_id":"client","token_use":"access","scope":"a""#),
+        ("Cognito, its own audience", r#""aud":"client","client_id":"client","token_use":"access""#),
+        ("Okta", r#""aud":"api","cid":"client","scp":["a"]"#),
+        ("authentik", r#""aud":"client","azp":"client","uid":"u","scope":"openid email""#),
+        ("RFC 9068 without its typ", r#""aud":"api","client_id":"client""#),
+        ("nobody in particular", r#""aud":"client""#),
+        ("another party", r#""aud":"client","azp":"other""#),
+    ] {
+        assert_eq!(verified("JWT", claims, &strict), Ok(()), "{provider}");
+    }
+    // Without an audience there is nothing to compare; Cognito's access tokens have none.
+    let open = Issuers::new(vec![prototype()]).unwrap();
+    assert_eq!(verified("JWT", r#""client_id":"client""#, &open), Ok(()));
+    assert_eq!(verified("JWT", r#""client_id":"client","aud":[]"#, &open), Ok(()));
+    assert_eq!(verified("JWT", r#""client_id":"client","aud":"client""#, &open), Err(Refusal::TokenTypeWrong));
+}
+
 #[test]
 fn refuses_what_its_issuer_calls_another_kind_of_token() {
+    // A logout token, whatever its header says (OpenID Connect Back-Channel Logout §2.4, RFC 8417 §2.2).
+    let events = r#"{"http://schemas.openid.net/event/backchannel-logout":{}}"#;
+    check("events", events, Err(Refusal::TokenTypeWrong));
+    check("events", r#"["a claim of somebody's own"]"#, Ok(()));
     for (claim, json) in [
         ("token_use", r#""id""#),
         ("token_use", r#""ID""#),
