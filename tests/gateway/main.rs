@@ -15,6 +15,7 @@
 
 mod support;
 
+mod bad_tokens;
 mod batches;
 mod bodies;
 mod connections;
