@@ -14,6 +14,7 @@ use crate::gateway::upstream::{Target, UpstreamSettings};
 use crate::gateway::{Config, Limits, metadata, now};
 use crate::live::{self, Live, Reload};
 use crate::remote::{KeyRing, Verifier};
+use crate::report::metrics::Metrics;
 use crate::revoked::Revoked;
 use crate::serve::{self, EXIT_CONFIG, Plan, random_key, say};
 use crate::session::Sealer;
@@ -61,13 +62,14 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
     issuer.algorithms = Algorithm::SYMMETRIC.into();
     issuer.keys = Some(Arc::new(KeySet::from_secret_unchecked(secret.as_bytes())));
     let port = start_upstream(args)?;
+    let metrics = serve::metrics(std::iter::once(&*issuer.name))?;
     let plan = Plan {
         listen: vec![(ListenAddress::Tcp(listen), None)],
         admin,
         reserved,
         config: config(listen),
-        metrics: serve::metrics(std::iter::once(&*issuer.name))?,
-        verifier: verifier(issuer)?,
+        verifier: verifier(issuer, &metrics)?,
+        metrics,
         dpop: DpopTerms::default(),
         sealer: Sealer::new(&random_key()?),
         upstream: UpstreamSettings {
@@ -78,6 +80,7 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
             answer_timeout: Duration::from_secs(300),
         },
         exchanger: None,
+        identity: None,
         live,
         policy_file: args.policy.clone(),
         revoked: Revoked::default(),
@@ -90,9 +93,9 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
     Ok((plan, secret))
 }
 
-fn verifier(issuer: Issuer) -> Result<Verifier, String> {
+fn verifier(issuer: Issuer, metrics: &Arc<Metrics>) -> Result<Verifier, String> {
     let issuers = Issuers::new(vec![issuer]).map_err(|error| error.to_string())?;
-    Verifier::new(KeyRing::fixed(issuers), &[])
+    Verifier::new(KeyRing::fixed(issuers), &[], metrics)
 }
 
 fn config(listen: SocketAddr) -> Config {

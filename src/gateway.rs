@@ -9,6 +9,7 @@ pub mod door;
 pub mod downstream;
 pub mod exchange;
 pub mod headers;
+pub mod identity;
 pub mod in_flight;
 pub mod intake;
 pub mod listed;
@@ -37,6 +38,7 @@ use crate::session::Sealer;
 use crate::settings::HostRule;
 use crate::token::{DpopTerms, IdentityHeaders};
 use answer::{Answer, Gone};
+use identity::IdentityTokens;
 use in_flight::InFlight;
 use intake::Bodies;
 use listed::Listed;
@@ -136,6 +138,7 @@ pub struct Gateway {
     upstream: Arc<Upstream>,
     exchanger: Option<Exchanger>,
     listed: Arc<Listed>,
+    identity: Option<Arc<IdentityTokens>>,
     report: Arc<Report>,
     under_way: Arc<AtomicUsize>,
     options: HttpServerOptions,
@@ -159,6 +162,8 @@ pub struct Parts {
     pub upstream: Arc<Upstream>,
     /// Where tokens for it come from, if it gets one.
     pub exchanger: Option<Exchanger>,
+    /// What signs who calls, if the upstream is told so.
+    pub identity: Option<Arc<IdentityTokens>>,
     /// Where it reports to.
     pub report: Arc<Report>,
     /// How many requests are under way, for whoever waits for their end.
@@ -197,7 +202,8 @@ impl Gateway {
     /// A gateway of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, live, revoked, verifier, dpop, sealer, upstream, exchanger, report, under_way } = parts;
+        let Parts { config, live, revoked, verifier, dpop, sealer, upstream, .. } = parts;
+        let Parts { exchanger, identity, report, under_way, .. } = parts;
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
@@ -215,6 +221,7 @@ impl Gateway {
             upstream,
             exchanger,
             listed: Arc::default(),
+            identity,
             report,
             under_way,
             options,

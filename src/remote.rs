@@ -25,6 +25,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
+use crate::report::metrics::Metrics;
 use crate::settings::IssuerSettings;
 use crate::token::{self, Bearer, Issuer, Issuers, claimed_issuer};
 pub use discovery::{Metadata, Undiscovered, discover};
@@ -55,10 +56,12 @@ impl Verifier {
     ///
     /// # Errors
     /// What is wrong with a `ca_file`.
-    pub fn new(ring: Arc<KeyRing>, settings: &[IssuerSettings]) -> Result<Self, String> {
+    pub fn new(ring: Arc<KeyRing>, settings: &[IssuerSettings], metrics: &Arc<Metrics>) -> Result<Self, String> {
         let mut asked = Vec::new();
         for issuer in settings {
-            asked.extend(Introspector::new(issuer).map_err(|no| format!("issuer `{}`: {no}", issuer.name()))?);
+            asked.extend(
+                Introspector::new(issuer, metrics).map_err(|no| format!("issuer `{}`: {no}", issuer.name()))?,
+            );
         }
         Ok(Self { ring, asked: asked.into() })
     }

@@ -18,6 +18,7 @@ use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening::Service;
 
 use crate::gateway::door::Door;
+use crate::gateway::identity::IdentityTokens;
 use crate::gateway::record::Report;
 use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
 use crate::gateway::{self, Config, Gateway, Parts, metadata};
@@ -57,6 +58,8 @@ pub struct Plan {
     pub upstream: UpstreamSettings,
     /// Where tokens for the upstream come from, if it gets one.
     pub exchanger: Option<Exchanger>,
+    /// What signs who calls, and the file of its key.
+    pub identity: Option<(Arc<IdentityTokens>, PathBuf)>,
     /// The first policy, in force.
     pub live: Live,
     /// The file that is watched for the next one.
@@ -149,18 +152,19 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
     let public_url = settings.public_url_at(port.unwrap_or(80));
     let metrics = metrics(settings.issuers.iter().map(|issuer| issuer.name()))?;
     let ring = KeyRing::start(&settings.issuers, &public_url, &metrics)?;
-    let verifier = Verifier::new(ring, &settings.issuers)?;
+    let verifier = Verifier::new(ring, &settings.issuers, &metrics)?;
     Ok(Plan {
         listen,
         admin,
         reserved,
         config: config(settings, &public_url),
         verifier,
-        metrics,
         dpop: settings.dpop.terms(&key),
         sealer: Sealer::new(&key),
         upstream: upstream(settings),
-        exchanger: settings.upstream_token.as_ref().map(Exchanger::new).transpose()?,
+        exchanger: settings.upstream_token.as_ref().map(|token| Exchanger::new(token, &metrics)).transpose()?,
+        metrics,
+        identity: settings.identity_token.as_ref().map(|token| identity(token, &public_url)).transpose()?,
         live,
         policy_file: Some(settings.policy.clone()),
         revoked,
@@ -181,6 +185,16 @@ fn revoked(settings: &Settings) -> Result<Revoked, String> {
         return Err(trouble);
     }
     Ok(revoked)
+}
+
+fn identity(
+    settings: &settings::IdentityToken,
+    public_url: &PublicUrl,
+) -> Result<(Arc<IdentityTokens>, PathBuf), String> {
+    let file = &settings.key_file;
+    let tokens = IdentityTokens::new(settings, public_url.as_str(), &live::read(file)?);
+    let tokens = tokens.map_err(|trouble| format!("{}: {trouble}", file.display()))?;
+    Ok((Arc::new(tokens), file.clone()))
 }
 
 /// A key of this process alone: sessions end with it.
@@ -274,41 +288,55 @@ pub fn start(plan: Plan) -> ExitCode {
         sealer: plan.sealer,
         upstream: Arc::clone(&upstream),
         exchanger: plan.exchanger,
+        identity: plan.identity.as_ref().map(|(tokens, _)| Arc::clone(tokens)),
         report: Arc::clone(&report),
         under_way: Arc::clone(&under_way),
     });
     let signals = Arc::new(Signals::new(plan.shutdown_delay, under_way, audit));
-    let admin =
-        Admin::new(Arc::clone(&live), Arc::clone(&revoked), keys, upstream, plan.metrics, Arc::clone(&signals));
+    let admin = Admin {
+        live: Arc::clone(&live),
+        revoked: Arc::clone(&revoked),
+        keys,
+        identity: plan.identity.as_ref().map(|(tokens, _)| Arc::clone(tokens)),
+        upstream,
+        metrics: plan.metrics,
+        signals: Arc::clone(&signals),
+    };
     let mut server = Server::new_with_opt_and_conf(None, server_conf(plan.threads, plan.grace));
     server.bootstrap();
-    let mut public = Service::new("gateway".to_owned(), Door::new(gateway));
-    public.threads = Some(plan.threads);
-    for (address, tls) in &plan.listen {
-        match listener(address, tls.as_ref(), !plan.reserved.is_empty()) {
-            Ok(listener) => public.add_listener(listener),
-            Err(trouble) => {
-                say(&trouble);
-                return ExitCode::from(EXIT_CONFIG);
-            }
+    let is_shared = !plan.reserved.is_empty();
+    let public = match public(gateway, &plan.listen, plan.threads, is_shared) {
+        Ok(public) => public,
+        Err(trouble) => {
+            say(&trouble);
+            return ExitCode::from(EXIT_CONFIG);
         }
-    }
+    };
     let mut operator = Service::new("admin".to_owned(), admin);
     operator.threads = Some(1);
-    operator.add_listener(tcp(plan.admin, !plan.reserved.is_empty()));
+    operator.add_listener(tcp(plan.admin, is_shared));
     server.add_service(public);
     server.add_service(operator);
-    if let Some(file) = plan.policy_file {
-        let report = Arc::clone(&report);
-        watch("policy", file, live, &signals, move |reload| report.reloaded(reload));
-    }
-    if let Some(file) = plan.revocations_file {
-        watch("revocations", file, revoked, &signals, move |reload| report.revocations_reloaded(reload));
-    }
+    watch_files((plan.policy_file, live), (plan.revocations_file, revoked), plan.identity, &signals, &report);
     server.run(RunArgs { shutdown_signal: Box::new(signals::Watch(Arc::clone(&signals))) });
     drop(plan.reserved);
     signals.finish();
     ExitCode::SUCCESS
+}
+
+/// The gateway on all its listeners.
+fn public(
+    gateway: Gateway,
+    listen: &[(ListenAddress, Option<Tls>)],
+    threads: usize,
+    is_shared: bool,
+) -> Result<Service<Door>, String> {
+    let mut public = Service::new("gateway".to_owned(), Door::new(gateway));
+    public.threads = Some(threads);
+    for (address, tls) in listen {
+        public.add_listener(listener(address, tls.as_ref(), is_shared)?);
+    }
+    Ok(public)
 }
 
 /// All numbers at zero, with a row for each of these issuers.
@@ -335,6 +363,27 @@ fn server_conf(threads: usize, grace: Duration) -> ServerConf {
         grace_period_seconds: Some(grace.as_secs()),
         graceful_shutdown_timeout_seconds: Some(1),
         ..ServerConf::default()
+    }
+}
+
+/// Has all that may change while the gateway runs follow its file.
+fn watch_files(
+    (policy_file, live): (Option<PathBuf>, Arc<Live>),
+    (revocations_file, revoked): (Option<PathBuf>, Arc<Revoked>),
+    identity: Option<(Arc<IdentityTokens>, PathBuf)>,
+    signals: &Signals,
+    report: &Arc<Report>,
+) {
+    if let Some(file) = policy_file {
+        let report = Arc::clone(report);
+        watch("policy", file, live, signals, move |reload| report.reloaded(reload));
+    }
+    if let Some(file) = revocations_file {
+        let report = Arc::clone(report);
+        watch("revocations", file, revoked, signals, move |reload| report.revocations_reloaded(reload));
+    }
+    if let Some((tokens, file)) = identity {
+        watch("identity key", file, tokens, signals, |_| {});
     }
 }
 

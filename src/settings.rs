@@ -32,6 +32,7 @@ pub use asked::{Asked, Client, ClientAuth, UpstreamToken, Whom};
 pub use dpop::Dpop;
 use file::{Entry, Node};
 use given::Sources;
+pub use identity::IdentityToken;
 pub use issuers::IssuerSettings;
 pub use key_source::{KeySource, Timing};
 pub use limits::Limits;
@@ -67,6 +68,8 @@ pub struct Settings {
     pub upstream_token: Option<UpstreamToken>,
     /// Which headers tell the upstream who calls.
     pub identity_headers: IdentityHeaders,
+    /// The signed token that tells it so, if there is one.
+    pub identity_token: Option<IdentityToken>,
     /// On which terms DPoP proofs are accepted.
     pub dpop: Dpop,
     /// The limits.
@@ -150,6 +153,7 @@ impl Settings {
         }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shortest = SHORTEST_SESSION_KEY;
+        let identity_headers = identity::headers(sources);
         Some(Self {
             listen,
             admin,
@@ -157,7 +161,8 @@ impl Settings {
             public_url,
             issuers: issuers::read(sources, &mut warnings),
             upstream_token: asked::upstream_token(sources),
-            identity_headers: identity::headers(sources),
+            identity_token: identity::token(sources, &identity_headers, upstream.as_ref()),
+            identity_headers,
             dpop: Dpop::read(sources),
             limits: Limits::read(sources),
             threads: sources.read("threads", cores, |text| count(text, &(1..=1024))),

@@ -47,7 +47,7 @@ pub use bearer::{Bearer, MAX_TOKEN, Scheme, TokenDigest, bearer, presented};
 pub use binding::{Presented, check_binding};
 pub use cache::Verified;
 pub use dpop::{DpopTerms, MAX_PROOF, NonceRule, ProofId};
-pub use identity::{Identity, IdentityHeaderError, IdentityHeaders, mint_identity};
+pub use identity::{Identity, IdentityHeaderError, IdentityHeaders, check_name, mint_identity};
 pub use issuer::{Issuer, Issuers, IssuersError, TypRule};
 pub use jwk::SkipReason;
 pub use keys::{KeySet, KeySetError, SkippedKey};

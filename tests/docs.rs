@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use toolgate::policy::Policy;
 use toolgate::refusal::{Era, Refusal};
-use toolgate::report::metrics::{MethodLabel, Metrics, Subject};
+use toolgate::report::metrics::{IntrospectionResult, JwksResult, MethodLabel, Metrics, Subject};
 
 fn chapter(name: &str) -> String {
     let text = fs::read_to_string(book().join(name)).unwrap_or_default();
@@ -71,6 +71,8 @@ fn every_metric_is_described() {
     metrics.request(MethodLabel::none(), None, Duration::ZERO, None);
     metrics.decision(Subject::Base, None);
     metrics.verification(None, None);
+    metrics.keys_refreshed("an issuer", JwksResult::Changed);
+    metrics.introspected("an issuer", IntrospectionResult::Active);
     let text = metrics.render();
     let names: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

@@ -17,7 +17,7 @@ use super::listed::Page;
 use super::record::Record;
 use super::who::{leeway, presented, who};
 use super::{Gateway, headers, metadata, now};
-use crate::caller::Caller;
+use crate::caller::{Caller, UnixTime};
 use crate::judge::{self, Permit, Refused};
 use crate::live::Snapshot;
 use crate::message::agreement::Field;
@@ -463,13 +463,22 @@ fn upstream_headers(
             headers.insert(name, value);
         }
     }
+    if let Some(tokens) = &gateway.identity {
+        let token = tokens.token(caller, end(gateway, caller), now().0)?;
+        // In place of all that the client sent under this name.
+        headers.insert(tokens.header().clone(), token);
+    }
     Ok(headers)
+}
+
+/// When the caller's token ends, leeway included.
+fn end(gateway: &Gateway, caller: &Caller) -> UnixTime {
+    caller.expires.plus(leeway(&gateway.verifier.ring().issuers(), caller))
 }
 
 /// How long the caller's token is still good for.
 fn remaining(gateway: &Gateway, caller: &Caller) -> Duration {
-    let until = caller.expires.plus(leeway(&gateway.verifier.ring().issuers(), caller));
-    Duration::from_secs(until.0).saturating_sub(now().1)
+    Duration::from_secs(end(gateway, caller).0).saturating_sub(now().1)
 }
 
 /// What the next proof of a caller who uses proofs must contain (RFC 9449 §8.2, §9).

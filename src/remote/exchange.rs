@@ -13,6 +13,7 @@ use super::http::{Client, Unanswered};
 use super::memory::{Memory, Told};
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
+use crate::report::metrics::{ExchangeResult, Metrics};
 use crate::serve::say;
 use crate::settings::UpstreamToken;
 use crate::token::Bearer;
@@ -36,6 +37,7 @@ pub struct Exchanger {
     memory: Memory<Arc<str>>,
     exchanges: Semaphore,
     is_failing: AtomicBool,
+    metrics: Arc<Metrics>,
 }
 
 /// Why there is no token.
@@ -51,13 +53,14 @@ impl Exchanger {
     ///
     /// # Errors
     /// What is wrong with its `ca_file`.
-    pub fn new(settings: &UpstreamToken) -> Result<Self, String> {
+    pub fn new(settings: &UpstreamToken, metrics: &Arc<Metrics>) -> Result<Self, String> {
         Ok(Self {
             client: Client::new(&settings.reach)?,
             settings: settings.clone(),
             memory: Memory::new(),
             exchanges: Semaphore::new(MOST_EXCHANGES),
             is_failing: AtomicBool::new(false),
+            metrics: Arc::clone(metrics),
         })
     }
 
@@ -71,22 +74,27 @@ impl Exchanger {
     }
 
     async fn told(&self, token: &Bearer<'_>, caller: &Caller, now: UnixTime) -> Told<Arc<str>> {
-        match self.ask(token, now).await {
+        let (result, told) = match self.ask(token, now).await {
             Ok((answer, life)) => {
                 self.note(None);
                 // Never beyond what the caller himself is still good for.
                 let left = life.saturating_sub(MARGIN).min(caller.expires.0.saturating_sub(now.0));
-                Told { answer: Ok(answer), life: self.settings.cache.min(Duration::from_secs(left)) }
+                let life = self.settings.cache.min(Duration::from_secs(left));
+                (ExchangeResult::Done, Told { answer: Ok(answer), life })
             }
             Err(NoToken::Refused(trouble)) => {
                 self.note(Some(&trouble));
-                Told { answer: Err(Refusal::UpstreamUnauthorized), life: NEGATIVE_LIFE }
+                let told = Told { answer: Err(Refusal::UpstreamUnauthorized), life: NEGATIVE_LIFE };
+                (ExchangeResult::Refused, told)
             }
             Err(NoToken::Unavailable(trouble)) => {
                 self.note(Some(&trouble));
-                Told { answer: Err(Refusal::VerificationUnavailable), life: PAUSE }
+                let told = Told { answer: Err(Refusal::VerificationUnavailable), life: PAUSE };
+                (ExchangeResult::Unavailable, told)
             }
-        }
+        };
+        self.metrics.exchanged(result);
+        told
     }
 
     async fn ask(&self, token: &Bearer<'_>, now: UnixTime) -> Result<(Arc<str>, u64), NoToken> {

@@ -96,6 +96,14 @@ impl Fetched {
         (!state.was_loaded).then(|| format!("issuer `{}` has no keys yet: {trouble}", self.issuer))
     }
 
+    /// Why there are no keys any more, where there were some: they are too old, or withdrawn.
+    pub(super) fn lost(&self) -> Option<String> {
+        let state = self.state();
+        let is_lost = state.was_loaded && state.document.is_none();
+        let trouble = state.trouble.as_deref().unwrap_or("they are being fetched");
+        is_lost.then(|| format!("issuer `{}` has no keys any more: {trouble}", self.issuer))
+    }
+
     /// Has the keys fetched out of turn, if it is time, and waits a little for them. Whether they changed meanwhile.
     pub(super) async fn look_again(&self) -> bool {
         let (mut ended, before) = {

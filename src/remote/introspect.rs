@@ -1,5 +1,6 @@
 //! Asking about a token: its issuer (RFC 7662), or a verifier of the operator's.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -13,6 +14,7 @@ use super::memory::{Memory, Told};
 use crate::caller::{Caller, UnixTime};
 use crate::json::quoted;
 use crate::refusal::Refusal;
+use crate::report::metrics::{IntrospectionResult, Metrics};
 use crate::serve::say;
 use crate::settings::{Asked, IssuerSettings, ProviderUrl, Whom};
 use crate::token::{Bearer, ClaimTerms, Issuer, accept_claims};
@@ -38,6 +40,7 @@ pub struct Introspector {
     memory: Memory<Caller>,
     questions: Semaphore,
     is_failing: AtomicBool,
+    metrics: Arc<Metrics>,
 }
 
 /// What the issuer said about itself, and when.
@@ -51,7 +54,7 @@ impl Introspector {
     ///
     /// # Errors
     /// What is wrong with its `ca_file`.
-    pub fn new(settings: &IssuerSettings) -> Result<Option<Self>, String> {
+    pub fn new(settings: &IssuerSettings, metrics: &Arc<Metrics>) -> Result<Option<Self>, String> {
         let Some(asked) = settings.asked() else { return Ok(None) };
         Ok(Some(Self {
             issuer: settings.name().into(),
@@ -62,6 +65,7 @@ impl Introspector {
             memory: Memory::new(),
             questions: Semaphore::new(MOST_QUESTIONS),
             is_failing: AtomicBool::new(false),
+            metrics: Arc::clone(metrics),
         }))
     }
 
@@ -95,14 +99,15 @@ impl Introspector {
                 Err(Refusal::VerificationUnavailable)
             }
         };
-        let life = match &answer {
+        let (life, result) = match &answer {
             Ok(caller) => {
                 let left = caller.expires.plus(issuer.leeway).0.saturating_sub(now.0);
-                self.asked.cache.min(Duration::from_secs(left))
+                (self.asked.cache.min(Duration::from_secs(left)), IntrospectionResult::Active)
             }
-            Err(Refusal::VerificationUnavailable) => PAUSE,
-            Err(_) => self.asked.negative_cache,
+            Err(Refusal::VerificationUnavailable) => (PAUSE, IntrospectionResult::Unavailable),
+            Err(_) => (self.asked.negative_cache, IntrospectionResult::Refused),
         };
+        self.metrics.introspected(&self.issuer, result);
         Told { answer, life }
     }
 

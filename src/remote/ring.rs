@@ -112,13 +112,27 @@ impl KeyRing {
         self.fetched.iter().any(|fetched| *fetched.issuer == *issuer)
     }
 
-    /// Whether there were keys of every issuer at least once.
+    /// Whether there were keys of every issuer at least once, and are tokens that can be accepted: an issuer that is
+    /// down for too long does not take the others with it.
     ///
     /// # Errors
     /// Whose are missing, and why.
     pub fn is_ready(&self) -> Result<(), String> {
         let missing: Vec<String> = self.fetched.iter().filter_map(|fetched| fetched.not_ready()).collect();
-        if missing.is_empty() { Ok(()) } else { Err(missing.join("; ")) }
+        if !missing.is_empty() {
+            return Err(missing.join("; "));
+        }
+        // Without keys and without a place to fetch them, somebody is asked about tokens.
+        let is_of_use = |issuer: &Issuer| issuer.keys.is_some() || !self.has_source(&issuer.name);
+        let lost = self.lost().filter(|_| !self.issuers().iter().any(is_of_use));
+        lost.map_or(Ok(()), Err)
+    }
+
+    /// Whose keys are not used any more, and why.
+    #[must_use]
+    pub fn lost(&self) -> Option<String> {
+        let lost: Vec<String> = self.fetched.iter().filter_map(|fetched| fetched.lost()).collect();
+        (!lost.is_empty()).then(|| lost.join("; "))
     }
 }
 

@@ -111,7 +111,7 @@ fn start(folder: &Path, issuers: &str) -> Running {
     let names: Vec<&str> = settings.issuers.iter().map(IssuerSettings::name).collect();
     let metrics = Arc::new(Metrics::new(names).unwrap());
     let ring = KeyRing::start(&settings.issuers, &settings.public_url_at(80), &metrics).unwrap();
-    Running { verifier: Verifier::new(ring, &settings.issuers).unwrap(), metrics }
+    Running { verifier: Verifier::new(ring, &settings.issuers, &metrics).unwrap(), metrics }
 }
 
 impl Running {

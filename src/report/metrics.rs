@@ -4,6 +4,7 @@
 //! whatever callers send. A series is made when it is first counted and kept; after that, counting looks nothing
 //! up by text.
 
+mod asked;
 mod keys;
 mod labels;
 
@@ -19,9 +20,13 @@ use prometheus::{
 use crate::message::lists::{ListKind, Tally};
 use crate::record::Outcome;
 use crate::refusal::Refusal;
+use asked::AskedNumbers;
 use keys::KeyNumbers;
 use labels::METHODS;
-pub use labels::{CacheResult, JwksResult, MethodLabel, ReloadResult, StreamEnd, Subject, UpstreamResult};
+pub use labels::{
+    CacheResult, ExchangeResult, IntrospectionResult, JwksResult, MethodLabel, ReloadResult, StreamEnd, Subject,
+    UpstreamResult,
+};
 
 /// One series for each refusal, and some more, made when first counted.
 type Row = Box<[OnceLock<IntCounter>]>;
@@ -38,6 +43,7 @@ pub struct Metrics {
     lists: Lists,
     policy: PolicyNumbers,
     keys: KeyNumbers,
+    asked: AskedNumbers,
     upstream_requests: Closed,
     request_duration: Histogram,
     overhead: Histogram,
@@ -95,6 +101,7 @@ impl Metrics {
             lists: Lists::new(&new)?,
             policy: PolicyNumbers::new(&new)?,
             keys: KeyNumbers::new(&new)?,
+            asked: AskedNumbers::new(&new)?,
             upstream_requests: new.closed("upstream_requests_total", upstream, "result", UpstreamResult::WORDS)?,
             request_duration: new.histogram("request_duration_seconds", duration, DURATIONS)?,
             overhead: new.histogram("overhead_seconds", overhead, OVERHEADS)?,
@@ -184,6 +191,16 @@ impl Metrics {
     /// Counts what became of asking for an issuer's keys.
     pub fn keys_refreshed(&self, issuer: &str, result: JwksResult) {
         self.keys.refreshed(issuer, result);
+    }
+
+    /// Counts a token about which this issuer, or the operator's verifier, was asked.
+    pub fn introspected(&self, issuer: &str, result: IntrospectionResult) {
+        self.asked.introspected(issuer, result);
+    }
+
+    /// Counts a token for the upstream that was asked for.
+    pub fn exchanged(&self, result: ExchangeResult) {
+        self.asked.exchanged(result);
     }
 
     /// Counts what became of a request to the upstream.

@@ -13,6 +13,7 @@ use tokio::time::timeout;
 
 use super::signals::Signals;
 use crate::gateway::answer::Answer;
+use crate::gateway::identity::IdentityTokens;
 use crate::gateway::upstream::Upstream;
 use crate::json::quoted;
 use crate::live::Live;
@@ -20,30 +21,28 @@ use crate::remote::KeyRing;
 use crate::report::metrics::Metrics;
 use crate::revoked::Revoked;
 
+/// Where the keys are by which identity tokens are verified.
+const JWKS: &str = "/.well-known/jwks.json";
+
 /// The application behind the admin listener.
 pub struct Admin {
-    live: Arc<Live>,
-    revoked: Arc<Revoked>,
-    keys: Arc<KeyRing>,
-    upstream: Arc<Upstream>,
-    metrics: Arc<Metrics>,
-    signals: Arc<Signals>,
+    /// The policy.
+    pub live: Arc<Live>,
+    /// What is revoked.
+    pub revoked: Arc<Revoked>,
+    /// The keys of issuers.
+    pub keys: Arc<KeyRing>,
+    /// What signs who calls, if the upstream is told so.
+    pub identity: Option<Arc<IdentityTokens>>,
+    /// The upstream.
+    pub upstream: Arc<Upstream>,
+    /// The numbers.
+    pub metrics: Arc<Metrics>,
+    /// Whether the end has begun.
+    pub signals: Arc<Signals>,
 }
 
 impl Admin {
-    /// An admin application that tells of these.
-    #[must_use]
-    pub const fn new(
-        live: Arc<Live>,
-        revoked: Arc<Revoked>,
-        keys: Arc<KeyRing>,
-        upstream: Arc<Upstream>,
-        metrics: Arc<Metrics>,
-        signals: Arc<Signals>,
-    ) -> Self {
-        Self { live, revoked, keys, upstream, metrics, signals }
-    }
-
     async fn answer(&self, method: &Method, path: &str) -> Answer {
         if !matches!(*method, Method::GET | Method::HEAD) {
             let mut answer = text(405, "only GET and HEAD\n".into());
@@ -59,9 +58,20 @@ impl Admin {
             }
             "/livez" => text(200, "ok\n".into()),
             "/readyz" => self.ready().await,
-            "/" => text(200, "toolgate admin: /metrics /livez /readyz\n".into()),
+            JWKS => self.jwks(),
+            "/" => text(200, format!("toolgate admin: /metrics /livez /readyz {JWKS}\n")),
             _ => text(404, "nothing is served at this path\n".into()),
         }
+    }
+
+    /// The keys by which an upstream knows that the gateway spoke.
+    fn jwks(&self) -> Answer {
+        let Some(tokens) = &self.identity else { return text(404, "no identity token is configured\n".into()) };
+        let mut answer = Answer { status: 200, headers: Vec::new(), body: tokens.jwks().into() };
+        answer.set(header::CONTENT_TYPE, "application/jwk-set+json");
+        // A key may be in use as soon as it is here.
+        answer.set(header::CACHE_CONTROL, "max-age=60");
+        answer
     }
 
     /// Ready when requests can be judged and forwarded. What is wrong stands in the body.
@@ -85,11 +95,19 @@ impl Admin {
             None if generation > 0 => format!("ok: generation {generation}, {} entries", self.revoked.len()),
             None => "none are configured".to_owned(),
         };
+        let identity = match self.identity.as_ref().map(|tokens| (tokens.generation(), tokens.trouble())) {
+            Some((generation, Some(trouble))) => format!("generation {generation} stays in force: {trouble}"),
+            Some((generation, None)) => format!("ok: generation {generation}"),
+            None => "none is configured".to_owned(),
+        };
+        // Who is lost among others does not make it unready; the operator should still see it.
+        let keys = keys.err().or_else(|| self.keys.lost()).unwrap_or_else(|| "ok".to_owned());
         let body = format!(
-            "{{\"ready\":{is_ready},\"policy\":{},\"revocations\":{},\"keys\":{},\"upstream\":{},\"draining\":{is_draining}}}\n",
+            "{{\"ready\":{is_ready},\"policy\":{},\"revocations\":{},\"identity_key\":{},\"keys\":{},\"upstream\":{},\"draining\":{is_draining}}}\n",
             quoted(&policy),
             quoted(&revocations),
-            quoted(keys.as_ref().map_or_else(String::as_str, |()| "ok")),
+            quoted(&identity),
+            quoted(&keys),
             quoted(upstream)
         );
         Answer::json(if is_ready { 200 } else { 503 }, body)

@@ -134,6 +134,15 @@ impl Upstream {
     }
 }
 
+impl fmt::Display for Upstream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { path, .. } => write!(f, "http://{}{path}", self.authority()),
+            Self::Unix { socket, path } => write!(f, "unix:{}#{path}", socket.display()),
+        }
+    }
+}
+
 /// What clients call this server: the resource identifier (RFC 8707, RFC 9728).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PublicUrl {

@@ -245,6 +245,43 @@ issuers:
 }
 
 #[test]
+fn an_identity_token_needs_a_key_for_es256() {
+    let folder = Folder::new();
+    let of =
+        |flags: &[&str], file: &str| folder.resolve(&[FLAGS, flags].concat(), &[], file).unwrap().identity_token;
+    assert_eq!(of(&[], ""), None);
+    let token = of(&["--identity-token-key-file", "@/key.pem"], "").unwrap();
+    assert_eq!((token.header.as_str(), &*token.audience), ("x-toolgate-identity", "http://127.0.0.1:9000/mcp"));
+    assert_eq!((token.life, token.key_file), (Duration::from_secs(60), PathBuf::from(folder.path("key.pem"))));
+    let file = "identity_token: {key_file: '@/key.pem', header: X-Who, audience: up, life: 5s}\n";
+    let token = of(&["--identity-token-life", "7s"], file).unwrap();
+    assert_eq!((token.header.as_str(), &*token.audience, token.life.as_secs()), ("x-who", "up", 7));
+    for (file, expected) in [
+        ("identity_token: {header: X-Who}", "identity_token.key_file: is missing"),
+        ("identity_token: {key_file: '@/policy.yaml'}", "identity_token.key_file: the key is neither"),
+        ("identity_token: {key_file: '@/none'}", "identity_token.key_file: "),
+        ("identity_token: {key_file: ''}", "identity_token.key_file: the value is empty"),
+        (
+            "identity_token: {key_file: '@/key.pem', header: Authorization}",
+            "identity_token.header: `Authorization` means",
+        ),
+        ("identity_token: {key_file: '@/key.pem', header: X_Who}", "identity_token.header: `X_Who` is not"),
+        ("identity_token: {key_file: '@/key.pem', life: 61s}", "identity_token.life: `61s` is out of range"),
+        ("identity_token: {key_file: '@/key.pem', life: 1s}", "identity_token.life: `1s` is out of range"),
+        ("identity_token: {key_file: '@/key.pem', kid: a}", "`identity_token.kid`: unknown key"),
+        ("identity_token: on", "identity_token: a mapping of keys to values belongs here"),
+        (
+            "identity_token: {key_file: '@/key.pem', header: x-a}\nidentity_headers: {X-A: sub}",
+            "identity_token.header: `x-a` is one of `identity_headers` too",
+        ),
+    ] {
+        let mistakes = folder.mistakes(FLAGS, &[], &format!("{file}\n"));
+        assert_eq!(mistakes.len(), 1, "{file}: {mistakes:?}");
+        assert!(mistakes[0].contains(expected), "{file}: {mistakes:?}");
+    }
+}
+
+#[test]
 fn keys_of_the_file_are_exact_and_of_their_kind() {
     check_file(
         "identity_headers: {Host: sub}\n",

@@ -74,13 +74,7 @@ impl IdentityHeaders {
     pub fn new<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, IdentityHeaderError> {
         let mut accepted: Vec<(Box<str>, Box<str>)> = Vec::new();
         for (name, claim) in pairs {
-            let lower = name.to_ascii_lowercase();
-            if !is_header_name(name) {
-                return Err(IdentityHeaderError::NotAName(name.into()));
-            }
-            if RESERVED.contains(&&*lower) || lower.starts_with("mcp-") {
-                return Err(IdentityHeaderError::Reserved(name.into()));
-            }
+            check_name(name)?;
             if accepted.iter().any(|(other, _)| other.eq_ignore_ascii_case(name)) {
                 return Err(IdentityHeaderError::Repeated(name.into()));
             }
@@ -109,6 +103,21 @@ impl IdentityHeaders {
         let rendered = self.0.iter().map(|(name, claim)| Some((&**name, value_of(caller, &claims, claim)?)));
         rendered.flatten().collect()
     }
+}
+
+/// Whether a header of this name can tell the upstream who calls.
+///
+/// # Errors
+/// [`IdentityHeaderError::NotAName`] or [`IdentityHeaderError::Reserved`].
+pub fn check_name(name: &str) -> Result<(), IdentityHeaderError> {
+    let lower = name.to_ascii_lowercase();
+    if !is_header_name(name) {
+        return Err(IdentityHeaderError::NotAName(name.into()));
+    }
+    if RESERVED.contains(&&*lower) || lower.starts_with("mcp-") {
+        return Err(IdentityHeaderError::Reserved(name.into()));
+    }
+    Ok(())
 }
 
 /// `token` of RFC 9110 §5.6.2, without the underscore.

@@ -41,6 +41,9 @@ pub enum SigningKeyError {
     /// A public JWK.
     #[error("the key has no private part")]
     Public,
+    /// A key for another algorithm than ES256.
+    #[error("the key is not on P-256, which ES256 needs")]
+    NotP256,
 }
 
 /// The key could not sign.
@@ -59,6 +62,17 @@ impl SigningKey {
             return Err(SigningKeyError::NotAKey);
         }
         if text.starts_with('{') { Self::from_jwk(text) } else { Self::from_pkcs8(&pem(text)?) }
+    }
+
+    /// Reads a key for ES256, and calls it by its thumbprint (RFC 7638) whatever it was called: so no two are
+    /// called alike.
+    ///
+    /// # Errors
+    /// [`SigningKeyError`] says what it is instead.
+    pub fn read_es256(text: &str) -> Result<Self, SigningKeyError> {
+        let key = Self::read(text)?;
+        let thumbprint = key.thumbprint().ok_or(SigningKeyError::NotP256)?;
+        Ok(key.with_kid(&thumbprint))
     }
 
     /// Reads PKCS#8 in DER.
@@ -94,15 +108,17 @@ impl SigningKey {
         }
     }
 
-    /// A key on P-256 is called by its thumbprint (RFC 7638) unless it is given a name.
-    fn of(pair: Pair) -> Self {
-        let kid = match &pair {
-            Pair::P256(pair) => coordinates(pair).map(|(x, y)| {
-                Thumbprint::of(format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#).as_bytes())
-            }),
-            Pair::Rsa(_) => None,
-        };
-        Self { pair, kid: kid.map(|kid| kid.as_str().into()) }
+    /// A key without a name: whoever verifies may not know it by any that could be thought of here.
+    const fn of(pair: Pair) -> Self {
+        Self { pair, kid: None }
+    }
+
+    /// The thumbprint of the public key (RFC 7638). `None` for RSA.
+    fn thumbprint(&self) -> Option<String> {
+        let Pair::P256(pair) = &self.pair else { return None };
+        let (x, y) = coordinates(pair)?;
+        let members = format!(r#"{{"crv":"P-256","kty":"EC","x":"{x}","y":"{y}"}}"#);
+        Some(Thumbprint::of(members.as_bytes()).as_str().to_owned())
     }
 
     /// This key under another name, as the one who verifies knows it.
@@ -129,13 +145,19 @@ impl SigningKey {
     /// The key set with which others verify what this key has signed (RFC 7517 §5). `None` for RSA.
     #[must_use]
     pub fn public_jwks(&self) -> Option<String> {
+        Some(format!("{{\"keys\":[{}]}}", self.public_jwk()?))
+    }
+
+    /// The public part of this key (RFC 7517 §4). `None` for RSA.
+    #[must_use]
+    pub fn public_jwk(&self) -> Option<String> {
         let Pair::P256(pair) = &self.pair else { return None };
         let (x, y) = coordinates(pair)?;
         let mut jwk = json!({"kty": "EC", "crv": "P-256", "x": x, "y": y, "alg": "ES256", "use": "sig"});
         if let (Some(kid), Some(jwk)) = (self.kid(), jwk.as_object_mut()) {
             jwk.insert("kid".into(), kid.into());
         }
-        Some(json!({ "keys": [jwk] }).to_string())
+        Some(jwk.to_string())
     }
 
     /// A JWT with this `typ` and these claims, signed by this key.

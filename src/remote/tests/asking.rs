@@ -57,6 +57,12 @@ async fn a_client_says_who_it_is_in_three_ways() {
     assert!(body.contains(
         "client_id=t&client_assertion_type=urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer"
     ));
+    // Without `key_id` a key in PEM has no name: the thumbprint is none that anybody has agreed on.
+    let unnamed = issuer.replace(", key_id: k", "");
+    start(folder.path(), &unnamed).verify("t").await.unwrap_err();
+    let body = fake.seen()[2].body.clone();
+    let header = body.split("client_assertion=").nth(1).unwrap().split('.').next().unwrap();
+    assert_eq!(URL_SAFE_NO_PAD.decode(header).unwrap(), br#"{"alg":"ES256","typ":"JWT"}"#);
     // The key verifies it, and it is for the issuer.
     let mut issuer = Issuer::new("t", ["https://i".into()]);
     issuer.keys = Some(Arc::new(token::KeySet::from_jwks(jwks(&[&own]).as_bytes()).unwrap()));
@@ -86,6 +92,18 @@ async fn check(answer: String, expected: Result<(), Refusal>) {
     // Remembered, whatever it was.
     assert_eq!(running.verify("t").await.map(drop), expected, "{answer}");
     assert_eq!(fake.seen().len(), 1, "{answer}");
+    let word = match expected {
+        Ok(()) => "active",
+        Err(Refusal::VerificationUnavailable) => "unavailable",
+        Err(_) => "refused",
+    };
+    let metrics = running.metrics.render();
+    let counted: Vec<&str> =
+        metrics.lines().filter_map(|line| line.strip_prefix("toolgate_introspections_total")).collect();
+    assert_eq!(counted.len(), 3, "{counted:?}");
+    for line in counted {
+        assert_eq!(line.ends_with(" 1"), line.contains(word), "{answer}: {line}");
+    }
 }
 
 #[tokio::test]
@@ -100,6 +118,23 @@ async fn what_an_answer_says_counts_as_what_a_token_says() {
     check(active(json!({"aud": null})), Err(Refusal::TokenAudienceWrong)).await;
     check(active(json!({"exp": 1})), Err(Refusal::TokenExpired)).await;
     check(active(json!({"sub": null})), Err(Refusal::TokenClaimsInvalid)).await;
+}
+
+/// RFC 7662 §2.2: `sub` is optional, and a machine that calls for itself has none.
+#[tokio::test]
+async fn a_machine_is_its_own_subject() {
+    let folder = tempfile::tempdir().unwrap();
+    let fake = Published::text(active(json!({"sub": null, "client_id": "robot"}))).start();
+    assert_eq!(introspection(folder.path(), &fake, "").verify("t").await, Ok("robot".to_owned()));
+    let issuer = |more: &str| {
+        format!("  - {{issuer: i, {more} introspection: {{endpoint: '{}', {SECRET}}}}}", fake.url("/introspect"))
+    };
+    let strict = start(folder.path(), &issuer("required_claims: [sub],"));
+    assert_eq!(strict.verify("t").await, Err(Refusal::TokenClaimsInvalid));
+    // Whoever has keys too issues tokens that say whom they are about.
+    fs::write(folder.path().join("jwks.json"), jwks(&[&key("k")])).unwrap();
+    let both = start(folder.path(), &issuer("jwks_file: '@/jwks.json',"));
+    assert_eq!(both.verify("t").await, Err(Refusal::TokenClaimsInvalid));
 }
 
 #[tokio::test]

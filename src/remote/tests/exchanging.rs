@@ -3,7 +3,7 @@
 use super::super::exchange::Exchanger;
 use super::*;
 
-fn exchanger(folder: &Path, fake: &Fake) -> Exchanger {
+fn exchanger(folder: &Path, fake: &Fake) -> (Exchanger, Arc<Metrics>) {
     fs::write(folder.join("secret"), "0123456789abcdef0123456789abcdef").unwrap();
     let text = format!(
         "issuers: [{{issuer: i, secret_file: '@/secret'}}]
@@ -17,7 +17,8 @@ upstream_token:
     scope: a b",
         fake.url("/token")
     );
-    Exchanger::new(&settings(folder, &text).upstream_token.unwrap()).unwrap()
+    let metrics = Arc::new(Metrics::new(["i"]).unwrap());
+    (Exchanger::new(&settings(folder, &text).upstream_token.unwrap(), &metrics).unwrap(), metrics)
 }
 
 fn caller(seconds: u64) -> Caller {
@@ -37,7 +38,7 @@ fn answer(token: &str, life: u64) -> String {
 async fn a_token_is_exchanged_once_and_remembered_for_its_owner() {
     let (folder, published) = (tempfile::tempdir().unwrap(), Published::text(answer("one", 300)));
     let fake = published.start();
-    let exchanger = exchanger(folder.path(), &fake);
+    let (exchanger, metrics) = exchanger(folder.path(), &fake);
     assert_eq!(exchange(&exchanger, "mine", &caller(300)).await, Ok("one".to_owned()));
     published.set_text(answer("two", 300));
     assert_eq!(exchange(&exchanger, "mine", &caller(300)).await, Ok("one".to_owned()));
@@ -51,12 +52,15 @@ async fn a_token_is_exchanged_once_and_remembered_for_its_owner() {
          &audience=up&resource=https%3A%2F%2Fup.example&scope=a%20b"
     );
     assert!(seen[0].head.iter().any(|line| line.starts_with("authorization: Basic ")));
+    let text = metrics.render();
+    assert!(text.contains("toolgate_token_exchanges_total{result=\"done\"} 2"), "{text}");
+    assert!(text.contains("toolgate_token_exchanges_total{result=\"refused\"} 0"), "{text}");
 }
 
 #[tokio::test]
 async fn a_token_that_is_about_to_expire_is_not_used_again() {
     let (folder, published) = (tempfile::tempdir().unwrap(), Published::text(answer("one", 5)));
-    let exchanger = exchanger(folder.path(), &published.start());
+    let (exchanger, _) = exchanger(folder.path(), &published.start());
     assert_eq!(exchange(&exchanger, "t", &caller(300)).await, Ok("one".to_owned()));
     published.set_text(answer("two", 300));
     assert_eq!(exchange(&exchanger, "t", &caller(0)).await, Ok("two".to_owned()));
@@ -76,10 +80,13 @@ async fn without_a_token_nothing_is_sent_on() {
     ];
     for (reply, expected) in replies {
         let (folder, fake) = (tempfile::tempdir().unwrap(), Fake::start(reply));
-        let exchanger = exchanger(folder.path(), &fake);
+        let (exchanger, metrics) = exchanger(folder.path(), &fake);
         for _ in 0..3 {
             assert_eq!(exchange(&exchanger, "t", &caller(300)).await, Err(expected));
         }
         assert_eq!(fake.seen().len(), 1);
+        let word = if expected == Refusal::UpstreamUnauthorized { "refused" } else { "unavailable" };
+        let line = format!("toolgate_token_exchanges_total{{result=\"{word}\"}} 1");
+        assert!(metrics.render().contains(&line), "{line}");
     }
 }

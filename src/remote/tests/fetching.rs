@@ -79,6 +79,37 @@ async fn keys_that_are_too_old_are_not_used() {
     published.set(|_| Reply::Status(500));
     assert_eq!(refresh(&fetched).await, ("gone", JwksResult::Failed));
     assert_eq!(fetched.not_ready(), None, "an issuer that is down does not take the others with it");
+    assert!(fetched.lost().is_some_and(|why| why.contains("has no keys any more") && why.contains("500")));
+    published.set_text(jwks(&[&key("a")]));
+    refresh(&fetched).await;
+    assert_eq!(fetched.lost(), None);
+}
+
+#[tokio::test]
+async fn without_any_keys_left_the_gateway_is_not_ready() {
+    let folder = tempfile::tempdir().unwrap();
+    let published = Published::text(jwks(&[&key("a")]));
+    let fake = published.start();
+    let short = format!("jwks_uri: '{}', refresh_interval: 1s, max_stale: 1s", fake.url("/jwks"));
+    let alone = start(folder.path(), &format!("  - {{issuer: i, {short}}}"));
+    fs::write(folder.path().join("jwks.json"), jwks(&[&key("b")])).unwrap();
+    let among =
+        start(folder.path(), &format!("  - {{issuer: i, {short}}}\n  - {{issuer: j, jwks_file: '@/jwks.json'}}"));
+    let url = fake.url("/verify");
+    let asking =
+        start(folder.path(), &format!("  - {{issuer: i, {short}}}\n  - {{issuer: j, verifier: {{url: '{url}'}}}}"));
+    for running in [&alone, &among, &asking] {
+        running.ready().await;
+        assert_eq!(running.verifier.ring().lost(), None);
+    }
+    published.set(|_| Reply::Status(500));
+    eventually(|| alone.verifier.ring().is_ready().is_err_and(|why| why.contains("no keys any more"))).await;
+    for running in [&among, &asking] {
+        eventually(|| running.verifier.ring().lost().is_some_and(|why| why.contains("issuer `i`"))).await;
+        assert_eq!(running.verifier.ring().is_ready(), Ok(()));
+    }
+    published.set_text(jwks(&[&key("a")]));
+    alone.ready().await;
 }
 
 #[tokio::test]

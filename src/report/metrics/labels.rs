@@ -189,3 +189,27 @@ words! {
         Failed = "failed",
     }
 }
+
+words! {
+    /// What became of asking about a token.
+    IntrospectionResult {
+        /// It is active, and makes a caller.
+        Active = "active",
+        /// It is not active, or what is said of it is refused.
+        Refused = "refused",
+        /// There was no answer, or none that makes sense.
+        Unavailable = "unavailable",
+    }
+}
+
+words! {
+    /// What became of asking for a token for the upstream.
+    ExchangeResult {
+        /// There is one.
+        Done = "done",
+        /// The server will not give one.
+        Refused = "refused",
+        /// There was no answer, or none that makes sense.
+        Unavailable = "unavailable",
+    }
+}

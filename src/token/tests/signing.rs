@@ -38,8 +38,9 @@ fn issuers_with(key: &SigningKey) -> Issuers {
 #[test]
 fn a_pem_key_signs_what_its_key_set_verifies() {
     let text = pem(&p256_der());
-    let key = SigningKey::read(&text).unwrap();
-    assert_eq!(key.algorithm(), Algorithm::ES256);
+    assert_eq!(SigningKey::read(&text).unwrap().kid(), None, "nobody has said what it is called");
+    let key = SigningKey::read_es256(&text).unwrap();
+    assert_eq!((key.algorithm(), key.kid().map(str::len)), (Algorithm::ES256, Some(43)));
     let mint = Mint {
         issuer: Some(A),
         audience: &[HERE],
@@ -76,9 +77,11 @@ fn a_jwk_is_read_with_its_name() {
     let public = Signer::P256(pair).jwk_members();
     let read = |more: &str| SigningKey::read(&format!("{{{public}{more}}}"));
     let key = read(&format!(r#","d":"{d}""#)).unwrap();
-    assert_eq!(key.kid().map(str::len), Some(43));
+    assert_eq!(key.kid(), None);
     let named = read(&format!(r#","d":"{d}","kid":"mine","alg":"ES256""#)).unwrap();
     assert_eq!(named.kid(), Some("mine"));
+    let as_identity = SigningKey::read_es256(&format!(r#"{{{public},"d":"{d}","kid":"mine"}}"#)).unwrap();
+    assert_eq!(as_identity.kid().map(str::len), Some(43), "no two keys of the gateway are called alike");
     let mint = Mint { issuer: Some(A), audience: &[HERE], ..Mint::new("alice", &[], UnixTime(NOW + 60)) };
     let token = mint_signed(&named, &mint).unwrap();
     assert!(verify_at(&token, &issuers_with(&key.with_kid("mine")), NOW).is_ok());
@@ -92,6 +95,12 @@ fn a_jwk_is_read_with_its_name() {
     ] {
         assert_eq!(read(&more).err(), Some(expected), "{more}");
     }
+}
+
+#[test]
+fn a_key_of_another_kind_does_not_sign_identities() {
+    assert_eq!(SigningKey::read_es256(&pem(&rsa_der())).err(), Some(SigningKeyError::NotP256));
+    assert_eq!(SigningKey::read_es256("hello").err(), Some(SigningKeyError::NotAKey));
 }
 
 #[test]

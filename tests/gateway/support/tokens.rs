@@ -6,7 +6,7 @@ use aws_lc_rs::hmac;
 use aws_lc_rs::rand::SystemRandom;
 use aws_lc_rs::signature::{ECDSA_P256_SHA256_FIXED_SIGNING, EcdsaKeyPair, KeyPair as _};
 use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
 pub(crate) const ISSUER: &str = "https://idp.test";
@@ -70,6 +70,12 @@ impl Signer {
         let (x, y) = (URL_SAFE_NO_PAD.encode(&point[1..33]), URL_SAFE_NO_PAD.encode(&point[33..]));
         json!({"keys": [{"kty": "EC", "crv": "P-256", "kid": "one", "use": "sig", "alg": "ES256", "x": x, "y": y}]})
             .to_string()
+    }
+
+    /// The private key (PKCS#8).
+    pub(crate) fn pem(&self) -> String {
+        let der = STANDARD.encode(self.pair.to_pkcs8v1().unwrap());
+        format!("-----BEGIN PRIVATE KEY-----\n{der}\n-----END PRIVATE KEY-----\n")
     }
 
     pub(crate) fn sign(&self, kid: &str, claims: &Value) -> String {
