@@ -13,6 +13,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use crate::gateway::upstream::{Target, UpstreamSettings};
 use crate::gateway::{Config, Limits, metadata, now};
 use crate::live::{self, Live, Reload};
+use crate::record::arguments::{Arguments, Extent};
 use crate::remote::{KeyRing, Verifier};
 use crate::report::metrics::Metrics;
 use crate::revoked::Revoked;
@@ -86,6 +87,7 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
         revoked: Revoked::default(),
         revocations_file: None,
         audit: AuditTarget::Stdout,
+        arguments: Arguments::new(Extent::None, &[]),
         threads: 2,
         grace: Duration::from_secs(5),
         shutdown_delay: Duration::ZERO,

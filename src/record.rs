@@ -1,8 +1,11 @@
 //! What is recorded of a decision: one line of JSON, fields only, never a token.
 
+pub mod arguments;
+
 use std::borrow::Cow;
 
 use serde::{Serialize, Serializer};
+use serde_json::value::RawValue;
 
 /// The most characters of any one text in a record. Names come from callers; a line must stay a line.
 const LONGEST: usize = 256;
@@ -33,7 +36,7 @@ impl Outcome {
 }
 
 /// One decision. Absent fields are left out; texts are cut at 256 characters.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Serialize)]
 pub struct AuditRecord<'a> {
     /// When the request was decided.
     #[serde(serialize_with = "rfc3339")]
@@ -53,6 +56,9 @@ pub struct AuditRecord<'a> {
     /// The client it was issued to.
     #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub client_id: Option<&'a str>,
+    /// The scopes of its token, the first 64.
+    #[serde(serialize_with = "texts", skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<&'a [&'a str]>,
     /// The JSON-RPC method, or the HTTP method where there is no message.
     #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub method: Option<&'a str>,
@@ -62,6 +68,9 @@ pub struct AuditRecord<'a> {
     /// Its name, as the caller wrote it.
     #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
+    /// What is recorded of the arguments: see [`arguments`].
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub arguments: Option<&'a RawValue>,
     /// What was decided.
     pub decision: Outcome,
     /// Why: the word of the refusal or of the rule's verdict.
@@ -133,6 +142,13 @@ fn optional<S: Serializer>(text: &Option<&str>, serializer: S) -> Result<S::Ok, 
     serializer.serialize_str(&harmless(text.unwrap_or_default()))
 }
 
+/// The most texts of a list in a record.
+pub const MOST_TEXTS: usize = 64;
+
+fn texts<S: Serializer>(texts: &Option<&[&str]>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(texts.unwrap_or_default().iter().take(MOST_TEXTS).map(|text| harmless(text)))
+}
+
 /// The text, cut where it is too long, and without what a terminal or a log reader could take for a command: JSON
 /// escapes the C0 controls, but neither DEL, C1, the line separators nor the marks that reverse the writing.
 fn harmless(text: &str) -> Cow<'_, str> {
@@ -193,9 +209,11 @@ mod tests {
             subject: Some("alice"),
             issuer: Some("https://idp.example.com"),
             client_id: Some("cli"),
+            scopes: Some(&["files:read"]),
             method: Some("tools/call"),
             kind: Some("tool"),
             name: Some("delete_file"),
+            arguments: None,
             decision: Outcome::Deny,
             reason: "scopes_missing",
             rule: Some("tools.delete_file"),
@@ -217,7 +235,7 @@ mod tests {
             line,
             concat!(
                 r#"{"time":"2025-07-28T08:06:40.007Z","request_id":"r1","decision_id":"d1","subject":"alice","#,
-                r#""issuer":"https://idp.example.com","client_id":"cli","method":"tools/call","kind":"tool","#,
+                r#""issuer":"https://idp.example.com","client_id":"cli","scopes":["files:read"],"method":"tools/call","kind":"tool","#,
                 r#""name":"delete_file","decision":"deny","reason":"scopes_missing","rule":"tools.delete_file","#,
                 r#""policy_generation":3,"session":"9f86d081","http_status":403,"duration_us":120,"#,
                 r#""remote":"10.0.0.1:5000"}"#,

@@ -23,6 +23,7 @@ use crate::gateway::record::Report;
 use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
 use crate::gateway::{self, Config, Gateway, Parts, metadata};
 use crate::live::{self, Held, Live, Reload};
+use crate::record::arguments::Arguments;
 use crate::remote::{Exchanger, KeyRing, Verifier};
 use crate::report::audit::Audit;
 use crate::report::metrics::Metrics;
@@ -70,6 +71,8 @@ pub struct Plan {
     pub revocations_file: Option<PathBuf>,
     /// Where decisions are written down.
     pub audit: settings::AuditTarget,
+    /// What is written down of arguments.
+    pub arguments: Arguments,
     /// Worker threads.
     pub threads: usize,
     /// For what is under way to end after SIGTERM.
@@ -170,6 +173,7 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
         revoked,
         revocations_file: settings.revocations.clone(),
         audit: settings.audit.clone(),
+        arguments: Arguments::new(settings.audit_arguments, &key),
         threads: settings.threads,
         grace: settings.limits.grace,
         shutdown_delay: settings.limits.shutdown_delay,
@@ -266,7 +270,7 @@ pub fn claim(address: SocketAddr, reserved: &mut Vec<tokio::net::TcpSocket>) -> 
 
 /// Starts everything, and returns when it has ended.
 pub fn start(plan: Plan) -> ExitCode {
-    let (audit, report) = match reporting(&plan) {
+    let (audit, report) = match reporting(&plan.metrics, &plan.audit, plan.arguments) {
         Ok(parts) => parts,
         Err(trouble) => {
             say(&trouble);
@@ -347,12 +351,15 @@ pub fn metrics<'a>(issuers: impl Iterator<Item = &'a str>) -> Result<Arc<Metrics
     Metrics::new(issuers).map(Arc::new).map_err(|error| format!("metrics: {error}"))
 }
 
-fn reporting(plan: &Plan) -> Result<(Audit, Arc<Report>), String> {
-    let dropped = plan.metrics.audit_dropped();
-    let audit = Audit::start(&plan.audit, dropped).map_err(|error| format!("audit: {error}"))?;
+fn reporting(
+    metrics: &Arc<Metrics>,
+    target: &settings::AuditTarget,
+    arguments: Arguments,
+) -> Result<(Audit, Arc<Report>), String> {
+    let audit = Audit::start(target, metrics.audit_dropped()).map_err(|error| format!("audit: {error}"))?;
     let [a, b, c, d, e, f, g, h, ..] = random_key()?;
     let seed = u64::from_be_bytes([a, b, c, d, e, f, g, h]);
-    let report = Arc::new(Report::new(Arc::clone(&plan.metrics), audit.clone(), seed));
+    let report = Arc::new(Report::new(Arc::clone(metrics), audit.clone(), arguments, seed));
     Ok((audit, report))
 }
 

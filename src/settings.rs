@@ -24,6 +24,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::record::arguments::Extent;
 use crate::token::IdentityHeaders;
 pub use address::{HostRule, Listen, ListenAddress, PublicUrl, Tls, Upstream};
 use address::{origin, socket_address};
@@ -84,6 +85,8 @@ pub struct Settings {
     pub session_key: Option<Secret>,
     /// Where audit lines go.
     pub audit: AuditTarget,
+    /// What audit lines tell of the arguments of calls.
+    pub audit_arguments: Extent,
     /// What the operator should know before it starts.
     pub warnings: Vec<String>,
 }
@@ -151,6 +154,10 @@ impl Settings {
             }
             Some(_) => {}
         }
+        let audit_arguments = sources.read("audit.arguments", Extent::None, extent);
+        if audit_arguments == Extent::Full {
+            warnings.push("audit.arguments: full writes what callers send, secrets too".to_owned());
+        }
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shortest = SHORTEST_SESSION_KEY;
         let identity_headers = identity::headers(sources);
@@ -170,6 +177,7 @@ impl Settings {
             allowed_origins: list(sources, "allowed_origins", origin),
             session_key: sources.parsed("session_key_file", |text| Secret::read(Path::new(text), shortest)),
             audit: sources.read("audit.file", AuditTarget::Stdout, AuditTarget::parse),
+            audit_arguments,
             warnings,
             upstream: upstream?,
             policy: policy?,
@@ -353,6 +361,17 @@ fn listener(sources: &mut Sources<'_>, entry: &Entry) -> Option<Listen> {
     let given = authorities.and_then(|entry| sources.texts("listen.tls.client_ca", &entry, false).pop());
     let client_ca = given.and_then(|given| sources.parse("listen.tls.client_ca", &given, client_ca));
     Some(Listen { address, tls: cert.zip(key).map(|(cert, key)| Tls { cert, key, client_ca }) })
+}
+
+/// How much of arguments is recorded.
+fn extent(text: &str) -> Result<Extent, Flaw> {
+    Ok(match text {
+        "none" => Extent::None,
+        "names" => Extent::Names,
+        "hashed" => Extent::Hashed,
+        "full" => Extent::Full,
+        _ => return Err(Flaw::new("neither `none`, `names`, `hashed` nor `full`")),
+    })
 }
 
 /// A file with certificate authorities.

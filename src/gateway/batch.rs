@@ -46,6 +46,7 @@ impl Turn<'_> {
         let (mut decisions, mut refused) = (Vec::with_capacity(messages.len()), Vec::new());
         for message in messages {
             let decision = judge::what(policy, &passage.grants, message);
+            self.record.arguments = self.gateway.report.arguments(message);
             self.record.part(message, decision.as_ref());
             if decision.is_err() && message.shape == Shape::Request {
                 refused.extend(message.id.map(ToOwned::to_owned));

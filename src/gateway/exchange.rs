@@ -241,6 +241,7 @@ impl Turn<'_> {
             Body::Batch(messages) => return self.batch(messages, &body, room, passage).await,
         };
         self.record.message(&message);
+        self.record.arguments = self.gateway.report.arguments(&message);
         let bound = bind(self.gateway, self.session, passage.caller, message.era, self.record)
             .map_err(|refusal| no(&message, &refusal.into()))?;
         let snapshot = Arc::clone(&passage.snapshot);

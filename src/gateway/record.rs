@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
 use pingora_core::protocols::http::ServerSession;
+use serde_json::value::RawValue;
 
 use super::downstream::Ending;
 use super::now;
@@ -15,7 +16,8 @@ use crate::live::Reload;
 use crate::message::lists::Tally;
 use crate::message::{Ask, Message};
 use crate::policy::Kind;
-use crate::record::{AuditRecord, Moment, Outcome, trace_id};
+use crate::record::arguments::Arguments;
+use crate::record::{AuditRecord, MOST_TEXTS, Moment, Outcome, trace_id};
 use crate::refusal::Refusal;
 use crate::report::audit::Audit;
 use crate::report::metrics::{CacheResult, MethodLabel, Metrics, ReloadResult, StreamEnd, Subject, UpstreamResult};
@@ -24,6 +26,7 @@ use crate::report::metrics::{CacheResult, MethodLabel, Metrics, ReloadResult, St
 pub struct Report {
     metrics: Arc<Metrics>,
     audit: Audit,
+    arguments: Arguments,
     /// Identifiers count up from a random number, so that two processes do not share them.
     ids: AtomicU64,
 }
@@ -31,8 +34,15 @@ pub struct Report {
 impl Report {
     /// A report that counts in `metrics` and writes to `audit`; `seed` sets its identifiers apart from others'.
     #[must_use]
-    pub const fn new(metrics: Arc<Metrics>, audit: Audit, seed: u64) -> Self {
-        Self { metrics, audit, ids: AtomicU64::new(seed) }
+    pub const fn new(metrics: Arc<Metrics>, audit: Audit, arguments: Arguments, seed: u64) -> Self {
+        Self { metrics, audit, arguments, ids: AtomicU64::new(seed) }
+    }
+
+    /// What is recorded of the arguments of a call.
+    #[must_use]
+    pub fn arguments(&self, message: &Message<'_>) -> Option<Box<RawValue>> {
+        let Ask::Tool { arguments: Some(arguments), .. } = &message.ask else { return None };
+        self.arguments.record(arguments).and_then(|recorded| RawValue::from_string(recorded).ok())
     }
 
     /// Counts a connection that did not speak HTTP.
@@ -129,6 +139,7 @@ struct Part {
     name: Option<String>,
     reason: Option<&'static str>,
     rule: Option<String>,
+    arguments: Option<Box<RawValue>>,
 }
 
 /// What is known of a request so far.
@@ -164,6 +175,8 @@ pub struct Record {
     pub refusal: Option<Refusal>,
     /// What was cut out of lists.
     pub tallies: Vec<Tally>,
+    /// What is recorded of the arguments of a call.
+    pub arguments: Option<Box<RawValue>>,
 }
 
 impl Record {
@@ -197,6 +210,7 @@ impl Record {
             status: 0,
             refusal: None,
             tallies: Vec::new(),
+            arguments: None,
         }
     }
 
@@ -264,6 +278,7 @@ impl Record {
             name: self.name.take(),
             reason: self.reason.take(),
             rule: self.rule.take(),
+            arguments: self.arguments.take(),
         });
         (self.method, self.subject) = (label, None);
     }
@@ -294,10 +309,13 @@ impl Record {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let id = self.id();
         let caller = self.caller.as_ref();
+        let scopes: Vec<&str> = caller.iter().flat_map(|caller| caller.scopes.iter()).take(MOST_TEXTS).collect();
         let refused_word = self.refusal.map(Refusal::word);
-        let (method, subject, name, reason, rule) = match part {
-            Some(part) => (&part.method_name, Some(part.subject), &part.name, part.reason, &part.rule),
-            None => (&self.method_name, self.subject, &self.name, self.reason, &self.rule),
+        let (method, subject, name, reason, rule, arguments) = match part {
+            Some(part) => {
+                (&part.method_name, Some(part.subject), &part.name, part.reason, &part.rule, &part.arguments)
+            }
+            None => (&self.method_name, self.subject, &self.name, self.reason, &self.rule, &self.arguments),
         };
         AuditRecord {
             time: Moment(u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX)),
@@ -306,9 +324,11 @@ impl Record {
             subject: caller.map(|caller| &*caller.subject),
             issuer: caller.map(|caller| &*caller.issuer),
             client_id: caller.and_then(|caller| caller.client_id.as_deref()),
+            scopes: caller.map(|_| scopes.as_slice()),
             method: Some(method),
             kind: subject.map(Subject::word),
             name: name.as_deref(),
+            arguments: arguments.as_deref(),
             decision: if self.was_refused() { Outcome::Deny } else { Outcome::Allow },
             reason: reason.or(refused_word).unwrap_or("permitted"),
             rule: rule.as_deref(),

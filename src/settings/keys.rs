@@ -79,6 +79,12 @@ pub(super) const KEYS: &[Key] = &[
     one("identity_token.audience", "NAME", "Its `aud` [default: the upstream, as configured]", MAIN),
     one("identity_token.life", "TIME", "For how long it is good, at most 60s [default: 60s]", MAIN),
     one("audit.file", "WHERE", "Where audit lines go: stdout, stderr, none or a file [default: stdout]", MAIN),
+    one(
+        "audit.arguments",
+        "EXTENT",
+        "What audit lines tell of arguments: none, names, hashed or full [default: none]",
+        MAIN,
+    ),
     one("threads", "COUNT", "Worker threads [default: the cores this process may use]", MAIN),
     one("issuer", "NAME", "The exact `iss` of accepted tokens", ISSUER),
     one(
@@ -144,7 +150,5 @@ pub(super) const KEYS: &[Key] = &[
 ];
 
 /// Keys of the file that later versions have. Refused by name: to ignore one would be to promise what it promises.
-pub(super) const NOT_YET: &[(&str, &str)] = &[
-    ("exposure_guard", "the exposure guard is not supported in this version"),
-    ("audit.arguments", "arguments are never recorded in this version"),
-];
+pub(super) const NOT_YET: &[(&str, &str)] =
+    &[("exposure_guard", "the exposure guard is not supported in this version")];

@@ -155,7 +155,7 @@ threads: 3
 allowed_hosts: [mcp.example.com, 'localhost:8080']
 allowed_origins: https://app.example.com
 session_key_file: '@/secret'
-audit: {file: none}
+audit: {file: none, arguments: hashed}
 ";
     let settings = Folder::new().resolve(&[], &[], file).unwrap();
     assert_eq!(settings.listen.len(), 3);
@@ -168,6 +168,7 @@ audit: {file: none}
     assert_eq!((settings.threads, settings.allowed_hosts.len(), settings.allowed_origins.len()), (3, 2, 1));
     assert_eq!(settings.session_key.as_ref().unwrap().expose(), b"0123456789abcdef0123456789abcdef");
     assert_eq!((&settings.audit, settings.warnings.len()), (&AuditTarget::None, 0));
+    assert_eq!(settings.audit_arguments, Extent::Hashed);
     let issuer = settings.issuers[0].issuer(&settings.public_url_at(0));
     assert_eq!((&*issuer.name, issuer.require_iss, issuer.leeway), ("a", false, 0));
     assert_eq!(issuer.audience, ["x".into(), "y".into()].into());
@@ -288,8 +289,8 @@ fn keys_of_the_file_are_exact_and_of_their_kind() {
         "toolgate.yaml:5:1: identity_headers: `Host` means something of its own to HTTP or MCP",
     );
     check_file(
-        "audit: {arguments: full}\n",
-        "toolgate.yaml:5:9: `audit.arguments`: arguments are never recorded in this version",
+        "audit: {arguments: all}\n",
+        "toolgate.yaml:5:9: audit.arguments: neither `none`, `names`, `hashed` nor `full`",
     );
     check_file("Threads: 1\n", "toolgate.yaml:5:1: `Threads`: unknown key\n  hint: did you mean `threads`?");
     check_file("config: a\n", "toolgate.yaml:5:1: `config`: unknown key");

@@ -122,3 +122,32 @@ fn no_token_reaches_the_audit_or_the_log() {
     let denied = lines.iter().find(|line| line["decision"] == "deny").unwrap();
     assert_eq!((denied.get("subject"), &denied["reason"]), (None, &json!("token_signature_wrong")));
 }
+
+/// The audit lines of one call with these arguments.
+fn audited(extent: &[&str], arguments: &Value) -> Value {
+    let upstream = Upstream::fine();
+    let setup = Setup::before(&upstream);
+    let audit = setup.folder().join("audit.jsonl");
+    let setup = extent.iter().fold(setup.arg("--audit-file", audit.to_str().unwrap()), |setup, extent| {
+        setup.arg("--audit-arguments", extent)
+    });
+    let mut gateway = setup.start();
+    let body = json!({"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {"name": "read", "arguments": arguments}});
+    assert_eq!(gateway.ask(&Ask::post(&token("alice", "r s"), body.to_string())).status, 200);
+    gateway.signal("TERM");
+    assert!(gateway.wait().success());
+    let lines = std::fs::read_to_string(audit).unwrap();
+    assert_eq!(lines.lines().count(), 1, "{lines}");
+    serde_json::from_str(&lines).unwrap()
+}
+
+#[test]
+fn the_audit_tells_of_arguments_what_it_was_asked_for() {
+    let arguments = json!({"path": "/home/alice", "text": "größe\n"});
+    let line = audited(&[], &arguments);
+    assert_eq!((line.get("arguments"), &line["scopes"]), (None, &json!(["r", "s"])));
+    assert_eq!(audited(&["names"], &arguments)["arguments"], json!(["path", "text"]));
+    assert_eq!(audited(&["full"], &arguments)["arguments"], arguments);
+    let hashed = audited(&["hashed"], &arguments).to_string();
+    assert!(hashed.contains(r#""arguments":{"path":""#) && !hashed.contains("/home/alice"), "{hashed}");
+}
