@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod batch;
+pub mod callers;
 pub mod door;
 pub mod downstream;
 pub mod exchange;
@@ -15,6 +16,7 @@ pub mod intake;
 pub mod listed;
 pub mod metadata;
 pub mod record;
+pub mod standing;
 pub mod upstream;
 pub mod verified;
 pub mod who;
@@ -38,11 +40,13 @@ use crate::session::Sealer;
 use crate::settings::HostRule;
 use crate::token::{DpopTerms, IdentityHeaders};
 use answer::{Answer, Gone};
+use callers::Callers;
 use identity::IdentityTokens;
 use in_flight::InFlight;
 use intake::Bodies;
 use listed::Listed;
 use record::Report;
+use standing::Changes;
 use upstream::Upstream;
 use verified::VerifiedCache;
 use who::Proofs;
@@ -68,6 +72,8 @@ pub struct Limits {
     pub body_timeout: Duration,
     /// Requests and streams that may be under way at once.
     pub streams: usize,
+    /// Of these, those of one caller.
+    pub streams_per_caller: usize,
     /// How long, in milliseconds, a client may take a list for fresh.
     pub list_ttl_ms: u64,
 }
@@ -84,6 +90,7 @@ impl From<&crate::settings::Limits> for Limits {
             keepalive: limits.keepalive,
             body_timeout: limits.body_timeout,
             streams: limits.streams,
+            streams_per_caller: limits.streams_per_caller,
             // A policy that changes is seen within this time.
             list_ttl_ms: 60_000,
         }
@@ -139,6 +146,8 @@ pub struct Gateway {
     exchanger: Option<Exchanger>,
     listed: Arc<Listed>,
     identity: Option<Arc<IdentityTokens>>,
+    changes: Changes,
+    callers: Callers,
     report: Arc<Report>,
     under_way: Arc<AtomicUsize>,
     options: HttpServerOptions,
@@ -204,11 +213,16 @@ impl Gateway {
     pub fn new(parts: Parts) -> Self {
         let Parts { config, live, revoked, verifier, dpop, sealer, upstream, .. } = parts;
         let Parts { exchanger, identity, report, under_way, .. } = parts;
+        // A server that is told who calls may list other things to each.
+        let tells_names = config.identity_headers.names().next().is_some();
+        let is_same_for_all = exchanger.is_none() && identity.is_none() && !tells_names;
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
         Self {
             in_flight: Arc::default(),
+            changes: Changes::new(is_same_for_all),
+            callers: Callers::new(config.limits.streams_per_caller),
             bodies: Bodies::new(BODIES.max(config.limits.body.saturating_mul(4))),
             config,
             live,

@@ -3,11 +3,14 @@
 //! One function decides for calls and for what lists show, so that nothing can be hidden and callable, or shown
 //! and refused. It neither logs nor counts; what it returns carries its reasons.
 
+mod change;
+
 use crate::caller::Caller;
 use crate::message::lists::ListKind;
 use crate::message::{Ask, Message};
 use crate::policy::{DenyReason, Grants, Kind, OnDeny, Policy, Ruling};
 use crate::refusal::Refusal;
+pub use change::{Change, change};
 
 /// Evidence that something may be forwarded: only with one the upstream opens. [`what`] makes it for messages.
 #[derive(Debug, PartialEq, Eq)]
@@ -61,7 +64,9 @@ pub fn what<'p>(policy: &'p Policy, grants: &Grants, message: &Message<'_>) -> R
         Ask::Tool { name, .. } => decide(Kind::Tool, name),
         Ask::Prompt { name } => decide(Kind::Prompt, name),
         Ask::Resource { uri } => decide(Kind::Resource, uri),
-        Ask::Listen { uris, tasks } if tasks.is_empty() => all(uris.iter().map(|uri| decide(Kind::Resource, uri))),
+        Ask::Listen { uris, tasks, .. } if tasks.is_empty() => {
+            all(uris.iter().map(|uri| decide(Kind::Resource, uri)))
+        }
         // No task is known to be this caller's.
         Ask::Listen { .. } => Err(Refusal::TaskUnknown.into()),
         Ask::Task => Err(Refusal::MethodUnknown.into()),

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::policy::Policy;
 
@@ -22,6 +23,8 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub struct Live {
     current: ArcSwap<Snapshot>,
+    /// The number of the policy in force; whoever holds a stream open listens to it.
+    generation: watch::Sender<u64>,
     /// Why the newest file is not in force, if it is not.
     trouble: Mutex<Option<String>>,
     /// What the policy in force was compiled from.
@@ -40,7 +43,12 @@ pub enum Reload {
 impl Default for Live {
     fn default() -> Self {
         let empty = Snapshot { policy: Policy::empty(), generation: 0 };
-        Self { current: ArcSwap::from_pointee(empty), trouble: Mutex::new(None), text: Mutex::default() }
+        Self {
+            current: ArcSwap::from_pointee(empty),
+            generation: watch::Sender::new(0),
+            trouble: Mutex::new(None),
+            text: Mutex::default(),
+        }
     }
 }
 
@@ -49,6 +57,12 @@ impl Live {
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
         self.current.load_full()
+    }
+
+    /// Tells of every policy that comes into force from now on.
+    #[must_use]
+    pub fn changes(&self) -> watch::Receiver<u64> {
+        self.generation.subscribe()
     }
 
     /// Puts the policy written in `text` into force if it compiles and passes its own tests.
@@ -61,6 +75,8 @@ impl Live {
                 if let Ok(mut held) = self.text.lock() {
                     text.clone_into(&mut held);
                 }
+                // The policy first: whoever hears of the change must find it.
+                self.generation.send_replace(generation);
                 Reload::Done(generation)
             }
             Err(flaws) => self.keep(flaws),

@@ -10,6 +10,7 @@ mod disguise;
 mod envelope;
 pub mod id;
 pub mod lists;
+pub mod notice;
 pub mod reply;
 pub mod sse;
 
@@ -20,6 +21,7 @@ use crate::refusal::{Era, Refusal};
 use agreement::{Mirror, Said};
 use disguise::is_disguised;
 use envelope::{Broken, Envelope, Params};
+use notice::Changed;
 
 /// The lists a caller can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -64,6 +66,8 @@ pub enum Ask<'a> {
         uris: Vec<Cow<'a, str>>,
         /// `params.notifications.taskIds`
         tasks: Vec<Cow<'a, str>>,
+        /// Of which changed lists it wants to hear: `toolsListChanged`, `promptsListChanged`, `resourcesListChanged`.
+        lists: Vec<Changed>,
     },
     /// A task of this caller, or all of them.
     Task,
@@ -263,14 +267,21 @@ fn reference(member: Option<&str>, depth: u16) -> Result<Ask<'_>, Refusal> {
 
 /// `params.notifications`: what a listener wants to hear of.
 fn listen(member: Option<&str>, depth: u16) -> Result<Ask<'_>, Refusal> {
-    let (mut uris, mut tasks) = (None, None);
+    const KNOWN: &[&str] =
+        &["resourceSubscriptions", "taskIds", "toolsListChanged", "promptsListChanged", "resourcesListChanged"];
+    let (mut uris, mut tasks, mut lists) = (None, None, Vec::new());
     if let Some(member) = member {
-        members(member, depth, &["resourceSubscriptions", "taskIds"], |key, value| match key {
+        members(member, depth, KNOWN, |key, value| match key {
+            "resourceSubscriptions" => uris = Some(value),
             "taskIds" => tasks = Some(value),
-            _ => uris = Some(value),
+            // What is not a plain yes is the server's to refuse.
+            _ if value != "true" => {}
+            "toolsListChanged" => lists.push(Changed::Tools),
+            "promptsListChanged" => lists.push(Changed::Prompts),
+            _ => lists.push(Changed::Resources),
         })?;
     }
-    Ok(Ask::Listen { uris: texts(uris, depth)?, tasks: texts(tasks, depth)? })
+    Ok(Ask::Listen { uris: texts(uris, depth)?, tasks: texts(tasks, depth)?, lists })
 }
 
 /// A member that must be an array of strings, if it is there.

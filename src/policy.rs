@@ -5,6 +5,7 @@
 //! patterns, more literal characters come first, then fewer `**`, then fewer `*`, then fewer `?`. Patterns that are
 //! equally specific and have a name in common do not compile.
 
+mod compare;
 mod compile;
 pub(crate) mod document;
 pub(crate) mod fields;
@@ -19,6 +20,7 @@ mod table;
 mod uri;
 
 use crate::caller::Scopes;
+pub use compare::View;
 pub use flaw::{Flaw, Flaws};
 use rule::{Effect, Rule};
 pub use scope::Grants;

@@ -94,6 +94,9 @@ pub struct AuditRecord<'a> {
     /// Of that, waiting for the upstream.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_us: Option<u64>,
+    /// Why the stream ended, if the answer was one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub stream_end: Option<&'a str>,
     /// The address the request came from.
     #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub remote: Option<&'a str>,
@@ -223,6 +226,7 @@ mod tests {
             upstream_status: None,
             duration_us: 120,
             upstream_us: None,
+            stream_end: None,
             remote: Some("10.0.0.1:5000"),
             trace_id: None,
         }

@@ -158,6 +158,8 @@ refusals! {
     MetaMissing = "meta_missing", 400, -32602, "`_meta` lacks `io.modelcontextprotocol/protocolVersion`";
     /// A mirrored header is absent, repeated or says something else than the body (SEP-2243).
     HeaderMismatch = "header_mismatch", 400, -32020, "a mirrored header is missing or does not match the body";
+    /// Too many requests and streams of this caller are under way.
+    CallerBusy = "caller_busy", 429, 42_900, "too many requests and streams of this caller are under way";
     /// No method of the specification and none the policy names.
     MethodUnknown = "method_unknown", 404, -32601, "Method not found";
     /// The session belongs to another caller, or to none.
@@ -213,7 +215,7 @@ impl Refusal {
     #[must_use]
     pub const fn retry_after(self) -> Option<u32> {
         match self.status(Era::Legacy) {
-            503 => Some(5),
+            429 | 503 => Some(5),
             _ => None,
         }
     }

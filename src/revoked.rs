@@ -3,11 +3,12 @@
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use http::HeaderValue;
 use tokio::sync::watch;
 
 use crate::caller::Caller;
 use crate::live::{Held, Reload};
-use crate::token::{Bearer, Revocations};
+use crate::token::{self, Bearer, Revocations};
 
 /// The list in force. The default revokes nothing.
 #[derive(Debug)]
@@ -45,6 +46,15 @@ impl Revoked {
         self.generation.subscribe()
     }
 
+    /// Watches over a caller and its token, as it stands in this `Authorization` header.
+    #[must_use]
+    pub fn watch<'a>(&'a self, caller: &'a Caller, authorization: Option<HeaderValue>) -> Watch<'a> {
+        let mut changes = self.changes();
+        // A change that came before it could be heard of counts too.
+        changes.mark_changed();
+        Watch { revoked: self, caller, authorization, changes }
+    }
+
     /// The list in force; 0 is none.
     #[must_use]
     pub fn generation(&self) -> u64 {
@@ -73,6 +83,34 @@ impl Revoked {
         if let Ok(mut held) = self.trouble.lock() {
             *held = trouble;
         }
+    }
+}
+
+/// Watches over one caller for as long as its request is under way.
+pub struct Watch<'a> {
+    revoked: &'a Revoked,
+    caller: &'a Caller,
+    authorization: Option<HeaderValue>,
+    changes: watch::Receiver<u64>,
+}
+
+impl Watch<'_> {
+    /// Waits until the caller or its token is revoked: at once if it is, for ever if it never is.
+    pub async fn until_revoked(&mut self) {
+        while self.changes.changed().await.is_ok() {
+            if self.is_revoked() {
+                // Whoever asks again gets the same answer.
+                self.changes.mark_changed();
+                return;
+            }
+        }
+        std::future::pending().await
+    }
+
+    fn is_revoked(&self) -> bool {
+        // A token that was there when the request was judged is still there.
+        let line = self.authorization.iter().map(HeaderValue::as_bytes);
+        token::presented(line, None).is_ok_and(|(_, token)| self.revoked.revokes(self.caller, &token))
     }
 }
 

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use http::Method;
 
 use super::downstream::{Ending, Passage};
-use super::exchange::{Forward, No, Stop, Turn, bind};
+use super::exchange::{Forward, No, Stop, Turn, bind, standing};
 use super::intake::Room;
 use crate::judge;
 use crate::message::batch::answers::Arrays;
@@ -24,6 +24,9 @@ impl Turn<'_> {
         passage: &mut Passage<'_>,
     ) -> Result<Ending, Stop> {
         self.record.method("batch");
+        // One connection, one answer: a batch takes one place.
+        let is_held = requests(&messages).next().is_some();
+        let _place = is_held.then(|| self.gateway.callers.enter(passage.caller)).transpose()?;
         let bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
         let snapshot = passage.snapshot.clone();
         let permit = self.permitted(&messages, &snapshot.policy, passage)?;
@@ -32,6 +35,7 @@ impl Turn<'_> {
             passage.in_flight = Some(self.gateway.in_flight.enter(sealed, ids.iter().cloned())?);
         }
         passage.arrays = Arrays::Of(ids.into_iter().map(SameId::into_owned).collect());
+        passage.standing = messages.iter().find_map(standing);
         passage.is_list = messages.iter().any(|message| matches!(message.ask, Ask::List(_)));
         let forward = Forward { permit, method: Method::POST, body: body.clone(), bound, room: Some(room) };
         self.forward(forward, passage).await

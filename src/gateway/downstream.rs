@@ -16,6 +16,7 @@ use super::headers::{is_of_the_bytes, to_client};
 use super::in_flight::Held;
 use super::listed::{Listed, Page};
 use super::record::Report;
+use super::standing::{Changes, Seen, Standing};
 use super::upstream::Exchange;
 use super::{Config, intake, who};
 use crate::caller::Caller;
@@ -56,8 +57,10 @@ pub struct Passage<'a> {
     pub is_stream: bool,
     /// Which arrays of messages the answer may hold.
     pub arrays: Arrays,
-    /// Whether what streams in is not the answer to one request: it goes on under the policy of the moment.
-    pub is_standing: bool,
+    /// What a stream stands for that is not the answer to one request; none where it is.
+    pub standing: Option<Standing>,
+    /// What new policies change for whom.
+    pub changes: &'a Changes,
     /// Whether lists must have caching hints.
     pub hints_required: bool,
     /// How long the token is still good for.
@@ -72,6 +75,8 @@ pub struct Passage<'a> {
     pub nonce: Option<String>,
     /// What was cut out so far.
     pub tallies: Vec<Tally>,
+    /// How a stream ended, once it has.
+    pub ending: Option<Ending>,
 }
 
 /// How an answer ended.
@@ -85,6 +90,8 @@ pub enum Ending {
     TokenExpired,
     /// The token or its caller was revoked.
     Revoked,
+    /// A new policy took away what the stream rests on.
+    PermissionLost,
     /// The gateway is going down.
     Shutdown,
     /// The stream carried something that cannot be understood.
@@ -138,9 +145,11 @@ impl Passage<'_> {
             return self.stream(session, exchange, shutdown).await;
         }
         let limit = self.config.limits.response;
+        let mut watch = who::watch(self.revoked, self.caller, session);
         let body = tokio::select! {
             biased;
             _ = session.read_body_or_idle(true) => return Err(Unpassed::Gone),
+            () = watch.until_revoked() => return Err(Refusal::TokenRevoked.into()),
             body = exchange.whole(limit, silence) => body?,
         };
         // Before the client can know the answer, and use the id again.
@@ -233,7 +242,7 @@ impl Passage<'_> {
     }
 
     fn with_filter<T>(&self, work: impl FnOnce(&Filter<'_>) -> T) -> T {
-        let snapshot = if self.is_standing { self.live.snapshot() } else { Arc::clone(&self.snapshot) };
+        let snapshot = if self.standing.is_some() { self.live.snapshot() } else { Arc::clone(&self.snapshot) };
         let grants = if snapshot.generation == self.snapshot.generation {
             None
         } else {
@@ -304,18 +313,40 @@ impl Passage<'_> {
         session.response_duplex_vec(vec![HttpTask::Header(head, false)]).await.map_err(|_| Gone)?;
         self.is_stream = true;
         let counted = Counted::begin(self.report);
-        let ending = self.pump(session, exchange, shutdown.clone()).await;
+        let pumped = self.pump(session, exchange, shutdown.clone()).await;
         self.in_flight = None;
+        let ending = match pumped {
+            Ok(ending) => ending,
+            Err(Torn(ending)) => {
+                counted.end(ending);
+                self.ending = Some(ending);
+                return Err(Unpassed::Gone);
+            }
+        };
         counted.end(ending);
+        self.ending = Some(ending);
         match ending {
             Ending::ClientLeft => return Err(Unpassed::Gone),
             // What was broken off must look so: a clean end would say that this was all.
             Ending::BrokenOff => session.set_keepalive(None),
-            Ending::Complete | Ending::TokenExpired | Ending::Revoked | Ending::Shutdown | Ending::Opaque => {
-                session.write_response_body(Bytes::new(), true).await.map_err(|_| Gone)?;
+            Ending::Complete
+            | Ending::TokenExpired
+            | Ending::Revoked
+            | Ending::PermissionLost
+            | Ending::Shutdown
+            | Ending::Opaque => {
+                let words = self.last_words(ending).map(Bytes::from).unwrap_or_default();
+                session.write_response_body(words, true).await.map_err(|_| Gone)?;
             }
         }
         Ok(ending)
+    }
+
+    /// What a client is to read at the end. Without it, it may take the end for a break and connect again: so it
+    /// should where a new token helps.
+    fn last_words(&self, ending: Ending) -> Option<String> {
+        let is_graceful = matches!(ending, Ending::PermissionLost | Ending::Shutdown);
+        self.standing.as_ref().filter(|_| is_graceful)?.last_words()
     }
 
     /// Passes event after event on until something ends the stream.
@@ -324,52 +355,76 @@ impl Passage<'_> {
         session: &mut ServerSession,
         exchange: &mut Exchange,
         mut shutdown: ShutdownWatch,
-    ) -> Ending {
-        let mut changes = self.revoked.changes();
+    ) -> Result<Ending, Torn> {
+        let mut watch = who::watch(self.revoked, self.caller, session);
+        let mut policies = self.live.changes();
+        // A change that came before it could be heard of counts too.
+        policies.mark_changed();
+        let mut view = Seen::of(Arc::clone(&self.snapshot), self.caller);
         let mut events = EventStream::new(self.config.limits.event);
         let expiry = tokio::time::sleep_until(deadline(self.remaining));
         tokio::pin!(expiry);
-        // A change that came before it could be heard of counts too.
-        changes.mark_changed();
+        let is_standing = self.standing.is_some();
         loop {
-            let chunk = tokio::select! {
+            let mut out = Vec::new();
+            let ending = tokio::select! {
                 biased;
-                _ = session.read_body_or_idle(true) => return Ending::ClientLeft,
-                Ok(()) = changes.changed() => {
-                    if self.is_revoked(session) {
-                        return Ending::Revoked;
-                    }
-                    continue;
-                }
+                _ = session.read_body_or_idle(true) => return Ok(Ending::ClientLeft),
+                () = watch.until_revoked() => return Ok(Ending::Revoked),
                 // What was asked for while the token was good is answered.
-                () = &mut expiry, if self.is_standing => return Ending::TokenExpired,
-                _ = shutdown.wait_for(|is_down| *is_down), if self.is_standing => return Ending::Shutdown,
-                chunk = exchange.chunk() => chunk,
+                () = &mut expiry, if is_standing => return Ok(Ending::TokenExpired),
+                _ = shutdown.wait_for(|is_down| *is_down), if is_standing => return Ok(Ending::Shutdown),
+                Ok(()) = policies.changed(), if is_standing => self.reloaded(&mut view),
+                chunk = exchange.chunk() => match chunk {
+                    Ok(Some(chunk)) => self.chunk(&mut events, &chunk, &mut out),
+                    Ok(None) => return Ok(Ending::Complete),
+                    Err(_) => return Ok(Ending::BrokenOff),
+                },
             };
-            let chunk = match chunk {
-                Ok(Some(chunk)) => chunk,
-                Ok(None) => return Ending::Complete,
-                Err(_) => return Ending::BrokenOff,
-            };
-            let mut out = Vec::with_capacity(chunk.len());
-            let mut flaw = None;
-            let fits = events.push(&chunk, &mut |event| {
-                if flaw.is_none() && self.event(&event, &mut out).is_err() {
-                    flaw = Some(Opaque);
-                }
-            });
-            if !out.is_empty() && session.write_response_body(out.into(), false).await.is_err() {
-                return Ending::ClientLeft;
+            if let Some(standing) = self.standing.as_mut().filter(|_| ending.is_none()) {
+                standing.tell(&mut out);
             }
-            if flaw.is_some() || fits.is_err() {
-                return Ending::Opaque;
+            if !out.is_empty() {
+                tokio::select! {
+                    biased;
+                    () = watch.until_revoked() => return Err(Torn(Ending::Revoked)),
+                    written = session.write_response_body(out.into(), false) => if written.is_err() {
+                        return Ok(Ending::ClientLeft);
+                    }
+                }
+            }
+            if let Some(ending) = ending {
+                return Ok(ending);
             }
         }
     }
 
-    fn is_revoked(&self, session: &ServerSession) -> bool {
-        // A token that was there when the request was judged is still there.
-        who::presented(session.req_header()).is_ok_and(|(_, token)| self.revoked.revokes(self.caller, &token))
+    /// Notes what the policy of the moment changes; an ending where it takes away what the stream rests on.
+    fn reloaded(&mut self, view: &mut Seen) -> Option<Ending> {
+        let standing = self.standing.as_mut()?;
+        let snapshot = self.live.snapshot();
+        if snapshot.generation == view.generation() {
+            return None;
+        }
+        let after = Seen::of(snapshot, self.caller);
+        if standing.is_lost(after.view()) {
+            return Some(Ending::PermissionLost);
+        }
+        standing.note(self.changes.between(view, &after, &self.listed.catalogue()));
+        *view = after;
+        None
+    }
+
+    /// Writes what of these bytes is to be passed on; an ending where they cannot be understood.
+    fn chunk(&mut self, events: &mut EventStream, chunk: &[u8], out: &mut Vec<u8>) -> Option<Ending> {
+        out.reserve(chunk.len());
+        let mut flaw = None;
+        let fits = events.push(chunk, &mut |event| {
+            if flaw.is_none() && self.event(&event, out).is_err() {
+                flaw = Some(Opaque);
+            }
+        });
+        (flaw.is_some() || fits.is_err()).then_some(Ending::Opaque)
     }
 
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), Opaque> {
@@ -378,6 +433,8 @@ impl Passage<'_> {
             out.extend_from_slice(RETIRED);
             return Err(Opaque);
         }
+        let bare = event.without_bom();
+        let event = if self.standing.as_ref().is_some_and(Standing::has_spoken) { &bare } else { event };
         let seal = |id: &[u8]| self.events.as_ref().and_then(|events| events.seal(id));
         let renamed = event.with_ids(&seal);
         let event = renamed.as_deref().map_or(*event, |raw| event.over(raw));
@@ -388,7 +445,11 @@ impl Passage<'_> {
         let mut tallies = std::mem::take(&mut self.tallies);
         let passed = self.with_filter(|filter| self.arrays.filter(filter, &data, &mut tallies));
         self.tallies = tallies;
-        match passed? {
+        let passed = passed?;
+        if let Some(standing) = self.standing.as_mut().filter(|_| passed != Passed::Nothing) {
+            standing.begin();
+        }
+        match passed {
             Passed::AsIs => out.extend_from_slice(event.raw()),
             Passed::Cut(data) => out.extend_from_slice(&event.with_data(&data)),
             Passed::Nothing => {}
@@ -396,6 +457,9 @@ impl Passage<'_> {
         Ok(())
     }
 }
+
+/// A write was given up half-way: whatever comes next on the connection would be taken for its rest.
+struct Torn(Ending);
 
 /// Counts a stream as open until it ends, however it ends.
 struct Counted<'a> {

@@ -15,7 +15,8 @@ use super::in_flight::Held;
 use super::intake::{self, Room, Route};
 use super::listed::Page;
 use super::record::Record;
-use super::who::{leeway, presented, who};
+use super::standing::Standing;
+use super::who::{self, leeway, presented, who};
 use super::{Gateway, headers, metadata, now};
 use crate::caller::{Caller, UnixTime};
 use crate::judge::{self, Permit, Refused};
@@ -98,13 +99,13 @@ pub async fn serve(
     };
     let result = match stop {
         Ok(ending) => {
-            record.ending = Some(ending);
-            if ending == Ending::BrokenOff { Err(Gone) } else { Ok(()) }
+            if ending == Ending::BrokenOff {
+                Err(Gone)
+            } else {
+                Ok(())
+            }
         }
-        Err(Stop::Gone) => {
-            record.ending = Some(Ending::ClientLeft);
-            Err(Gone)
-        }
+        Err(Stop::Gone) => Err(Gone),
         Err(Stop::Refused(no)) => refuse(gateway, session, &snapshot, &no, &mut record).await,
     };
     gateway.report.finished(&record);
@@ -167,7 +168,7 @@ async fn judged(
     if method == Method::POST {
         turn.message(&mut passage).await
     } else {
-        passage.is_standing = method == Method::GET;
+        passage.standing = (method == Method::GET).then(Standing::of_session);
         turn.session(method, &mut passage).await
     }
 }
@@ -186,7 +187,8 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         page: None,
         is_stream: false,
         arrays: if gateway.config.limits.batch > 0 { Arrays::Any } else { Arrays::None },
-        is_standing: false,
+        standing: None,
+        changes: &gateway.changes,
         hints_required: false,
         remaining: remaining(gateway, caller),
         session_id: None,
@@ -194,6 +196,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         in_flight: None,
         nonce: None,
         tallies: Vec::new(),
+        ending: None,
     }
 }
 
@@ -217,6 +220,9 @@ impl Turn<'_> {
         if method == Method::GET {
             bound.last_event_id = last_event_id(self.gateway, self.session, passage.caller, &bound)?;
         }
+        // Ending a session makes room.
+        let is_held = method == Method::GET;
+        let _place = is_held.then(|| self.gateway.callers.enter(passage.caller)).transpose()?;
         let permit = Permit::session(passage.caller);
         self.record.permitted(&permit);
         self.forward(Forward { permit, method, body: Bytes::new(), bound, room: None }, passage).await
@@ -242,6 +248,10 @@ impl Turn<'_> {
         };
         self.record.message(&message);
         self.record.arguments = self.gateway.report.arguments(&message);
+        // What answers a request of the server, or takes one of the caller's back, makes room.
+        let is_held = message.shape == Shape::Request;
+        let place = is_held.then(|| self.gateway.callers.enter(passage.caller)).transpose();
+        let _place = place.map_err(|refusal| no(&message, &refusal.into()))?;
         let bound = bind(self.gateway, self.session, passage.caller, message.era, self.record)
             .map_err(|refusal| no(&message, &refusal.into()))?;
         let snapshot = Arc::clone(&passage.snapshot);
@@ -256,7 +266,7 @@ impl Turn<'_> {
             passage.is_list = true;
             passage.page = Page::asked(list, &message);
         }
-        passage.is_standing = matches!(message.ask, Ask::Listen { .. });
+        passage.standing = standing(&message);
         passage.hints_required = message.era == Era::Modern;
         if message.era == Era::Modern {
             passage.arrays = Arrays::None;
@@ -284,11 +294,16 @@ impl Turn<'_> {
             headers.insert(header::AUTHORIZATION, token);
         }
         let started = Instant::now();
+        let mut watch = who::watch(&self.gateway.revoked, passage.caller, self.session);
         let sent = tokio::select! {
             biased;
             _ = self.session.read_body_or_idle(true) => {
                 self.record.abandoned();
                 return Err(Stop::Gone);
+            }
+            () = watch.until_revoked() => {
+                self.record.abandoned();
+                return Err(Refusal::TokenRevoked.into());
             }
             sent = upstream.send(&permit, method, headers, body) => sent,
         };
@@ -312,6 +327,7 @@ impl Turn<'_> {
         let passed = passage.pass(self.session, &mut exchange, self.shutdown, silence).await;
         self.record.tallies = std::mem::take(&mut passage.tallies);
         self.record.is_stream = passage.is_stream;
+        self.record.ending = passage.ending;
         match passed {
             Ok(ending) => {
                 upstream.give_back(exchange).await;
@@ -319,7 +335,11 @@ impl Turn<'_> {
             }
             Err(Unpassed::Gone) => Err(Stop::Gone),
             Err(Unpassed::Refused(refusal)) => {
-                self.record.upstream_refused(refusal);
+                if refusal == Refusal::TokenRevoked {
+                    self.record.abandoned();
+                } else {
+                    self.record.upstream_refused(refusal);
+                }
                 Err(refusal.into())
             }
         }
@@ -336,6 +356,13 @@ fn unread(no: Unrecognised<'_>, body: &[u8]) -> Stop {
         }
         (stop, _) => stop,
     }
+}
+
+/// What the stream of a listener stands for.
+pub(super) fn standing(message: &Message<'_>) -> Option<Standing> {
+    let Ask::Listen { uris, lists, .. } = &message.ask else { return None };
+    let uris = uris.iter().map(|uri| uri.clone().into_owned()).collect();
+    Some(Standing::subscription(message.id?, lists, uris))
 }
 
 /// The refusal of a message that was understood.

@@ -72,14 +72,7 @@ impl Report {
 
     /// Counts a stream that ended.
     pub fn stream_ended(&self, ending: Ending) {
-        self.metrics.stream_ended(match ending {
-            Ending::Complete | Ending::BrokenOff => StreamEnd::Upstream,
-            Ending::TokenExpired => StreamEnd::Expired,
-            Ending::Revoked => StreamEnd::Revoked,
-            Ending::Shutdown => StreamEnd::Shutdown,
-            Ending::Opaque => StreamEnd::Flaw,
-            Ending::ClientLeft => StreamEnd::Client,
-        });
+        self.metrics.stream_ended(stream_end(ending));
     }
 
     /// Notes that a policy came into force.
@@ -165,7 +158,7 @@ pub struct Record {
     pub generation: u64,
     /// The caller, once its token is verified.
     pub caller: Option<Arc<Caller>>,
-    /// How the upstream's answer ended, if it was passed on.
+    /// How the stream ended, if the answer was one.
     pub ending: Option<Ending>,
     /// Whether the answer was a stream.
     pub is_stream: bool,
@@ -338,10 +331,23 @@ impl Record {
             upstream_status: self.upstream_status,
             duration_us: micros(duration),
             upstream_us: self.upstream_time.map(micros),
+            stream_end: self.ending.map(|ending| stream_end(ending).word()),
             remote: self.remote.as_deref(),
             trace_id: self.trace.as_deref(),
         }
         .line()
+    }
+}
+
+const fn stream_end(ending: Ending) -> StreamEnd {
+    match ending {
+        Ending::Complete | Ending::BrokenOff => StreamEnd::Upstream,
+        Ending::TokenExpired => StreamEnd::Expired,
+        Ending::Revoked => StreamEnd::Revoked,
+        Ending::PermissionLost => StreamEnd::Policy,
+        Ending::Shutdown => StreamEnd::Shutdown,
+        Ending::Opaque => StreamEnd::Flaw,
+        Ending::ClientLeft => StreamEnd::Client,
     }
 }
 

@@ -11,6 +11,7 @@ use super::{Gateway, intake, now};
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
 use crate::remote::Route;
+use crate::revoked::{Revoked, Watch};
 use crate::token::{self, Bearer, DpopTerms, Issuers, Presented, ProofId, Scheme, Verified};
 
 /// The caller of this request (RFC 6750 §2.1: by the header, and nothing but the header).
@@ -43,6 +44,12 @@ pub async fn who(gateway: &Gateway, session: &ServerSession) -> Result<Arc<Calle
 pub fn presented(head: &RequestHeader) -> Result<(Scheme, Bearer<'_>), Refusal> {
     let lines = head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
     token::presented(lines, head.uri.query())
+}
+
+/// Watches over the caller of this request, and the token it came with.
+#[must_use]
+pub fn watch<'a>(revoked: &'a Revoked, caller: &'a Caller, session: &ServerSession) -> Watch<'a> {
+    revoked.watch(caller, session.req_header().headers.get(header::AUTHORIZATION).cloned())
 }
 
 async fn verified(

@@ -177,6 +177,12 @@ impl<'a> Event<'a> {
         self.raw
     }
 
+    /// The same event without the byte-order mark of the stream, for where something stands before it.
+    #[must_use]
+    pub fn without_bom(&self) -> Self {
+        Self { raw: self.split_bom().1, has_bom: false }
+    }
+
     /// The values of the `data` fields joined by LF; nothing when the event has no such field (a comment, a blank
     /// line, a lone `id` or `retry`), and then no client dispatches it.
     #[must_use]

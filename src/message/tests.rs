@@ -53,12 +53,22 @@ fn names_what_each_method_asks_for() {
     check(
         "subscriptions/listen",
         r#"{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a","b"]}}"#,
-        Ask::Listen { uris: vec!["a".into(), "b".into()], tasks: vec![] },
+        Ask::Listen { uris: vec!["a".into(), "b".into()], tasks: vec![], lists: vec![Changed::Tools] },
     );
     check(
         "subscriptions/listen",
         r#"{"notifications":{"taskIds":["t"]}}"#,
-        Ask::Listen { uris: vec![], tasks: vec!["t".into()] },
+        Ask::Listen { uris: vec![], tasks: vec!["t".into()], lists: vec![] },
+    );
+    check(
+        "subscriptions/listen",
+        r#"{"notifications":{"resourcesListChanged":true,"toolsListChanged":"true","promptsListChanged":true,"x":1}}"#,
+        Ask::Listen { uris: vec![], tasks: vec![], lists: vec![Changed::Resources, Changed::Prompts] },
+    );
+    check(
+        "subscriptions/listen",
+        r#"{"notifications":{"resourcesListChanged":false,"toolsListChanged":null}}"#,
+        Ask::Listen { uris: vec![], tasks: vec![], lists: vec![] },
     );
     check("tasks/get", r#"{"taskId":"t"}"#, Ask::Task);
     check("tasks/list", "{}", Ask::Task);

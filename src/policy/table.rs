@@ -40,6 +40,14 @@ impl RuleTable {
         self.allowed.sort_by_key(|(pattern, _)| pattern.specificity());
     }
 
+    pub(super) fn is_exact(&self, name: &str) -> bool {
+        self.exact.contains_key(name)
+    }
+
+    pub(super) fn exact_names(&self) -> impl Iterator<Item = &str> {
+        self.exact.keys().map(AsRef::as_ref)
+    }
+
     /// The rule that decides about `name`: a rule that refuses before all others, then the most specific.
     ///
     /// A name that is not plain could be another name for the server: only a rule of just this name allows it.

@@ -145,6 +145,12 @@ pub(super) const KEYS: &[Key] = &[
     one("limits.upstream_timeout", "TIME", "For the head of the upstream's answer [default: 300s]", LIMITS),
     one("limits.keepalive", "TIME", "How long an idle connection is kept [default: 60s]", LIMITS),
     one("limits.streams", "COUNT", "Requests and streams under way at once [default: 10000]", LIMITS),
+    one(
+        "limits.streams_per_caller",
+        "COUNT",
+        "Requests and streams of one caller under way at once [default: 1000]",
+        LIMITS,
+    ),
     one("limits.grace", "TIME", "For what is under way to end after SIGTERM [default: 25s]", LIMITS),
     one("limits.shutdown_delay", "TIME", "Between SIGTERM and the closing of the listeners [default: 0s]", LIMITS),
 ];

@@ -30,6 +30,8 @@ pub struct Limits {
     pub keepalive: Duration,
     /// Requests and streams under way at once.
     pub streams: usize,
+    /// Requests and streams of one caller under way at once.
+    pub streams_per_caller: usize,
     /// For what is under way to end after SIGTERM.
     pub grace: Duration,
     /// Between SIGTERM and the closing of the listeners.
@@ -52,6 +54,7 @@ impl Default for Limits {
             upstream_timeout: Duration::from_secs(300),
             keepalive: Duration::from_secs(60),
             streams: 10_000,
+            streams_per_caller: 1_000,
             grace: Duration::from_secs(25),
             shutdown_delay: Duration::ZERO,
         }
@@ -79,6 +82,10 @@ impl Limits {
         let grace = time("limits.grace", default.grace, ms(1000)..=hour);
         let shutdown_delay =
             time("limits.shutdown_delay", default.shutdown_delay, Duration::ZERO..=minute.saturating_mul(10));
+        let most = 1..=1_000_000;
+        let streams = sources.read("limits.streams", default.streams, |text| count(text, &most));
+        let per_caller = default.streams_per_caller;
+        let per_caller = sources.read("limits.streams_per_caller", per_caller, |text| count(text, &most));
         Self {
             body,
             response,
@@ -92,7 +99,8 @@ impl Limits {
             shutdown_delay,
             batch: sources.read("limits.batch", default.batch, |text| count(text, &(0..=1000))),
             depth: sources.read("limits.depth", default.depth, |text| count(text, &(8..=1024))),
-            streams: sources.read("limits.streams", default.streams, |text| count(text, &(1..=1_000_000))),
+            streams,
+            streams_per_caller: per_caller,
         }
     }
 }

@@ -128,6 +128,7 @@ fn a_standing_stream_is_filtered_by_the_policy_of_the_moment() {
     assert!(client.event().unwrap().contains("\"tools\":[]"));
     rename_over(&gateway.folder.path().join("policy.yaml"), &with_tool("later"));
     eventually("the new tool", || sees(&gateway, "later").then_some(()));
+    assert!(client.event().unwrap().contains("notifications/tools/list_changed"));
     go_on.open();
     assert!(client.event().unwrap().contains("\"later\""));
 }

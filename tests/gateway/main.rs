@@ -31,6 +31,7 @@ mod resumption;
 mod revocations;
 mod sessions;
 mod smuggling;
+mod standing;
 mod streams;
 mod tokens;
 mod transports;

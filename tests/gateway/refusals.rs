@@ -26,6 +26,8 @@ enum Before {
     Hasty,
     /// A gateway with as much under way as it may have.
     Full,
+    /// A gateway with as much of this caller under way as it may have.
+    Busy,
     /// A gateway that asks others about tokens: one who answers as the token says, and one who is not there.
     Asking,
 }
@@ -96,6 +98,7 @@ fn ways_in() -> Vec<Case> {
         case(Refusal::HostNotAllowed, &post(call("open")).instead("Host", "evil.test"), 403, 40_300, ""),
         case(Refusal::OriginNotAllowed, &post(call("open")).header("Origin", "https://evil.test"), 403, 40_300, ""),
         Case { before: Before::Full, ..case(Refusal::Overloaded, &post(call("open")), 503, 50_301, "") },
+        Case { before: Before::Busy, ..case(Refusal::CallerBusy, &post(call("open")), 429, 42_900, "1") },
         case(Refusal::HttpMethodNotAllowed, &Ask::method("PUT", &good), 405, 40_500, ""),
         case(Refusal::ContentTypeWrong, &post(call("open")).instead("Content-Type", "text/plain"), 415, 41_500, ""),
         case(Refusal::ContentEncoded, &post(call("open")).header("Content-Encoding", "gzip"), 415, 41_500, ""),
@@ -324,7 +327,7 @@ impl Bench {
         );
         let verifier = Upstream::new(verify);
         let config = match before {
-            Before::Script | Before::Hasty | Before::Full => config,
+            Before::Script | Before::Hasty | Before::Full | Before::Busy => config,
             Before::Asking => asking(&verifier),
         };
         let config = setup.file("toolgate.yaml", &config);
@@ -339,9 +342,10 @@ impl Bench {
             Before::Script | Before::Asking => setup,
             Before::Hasty => setup.arg("--limits-body-timeout", "300ms").arg("--limits-upstream-timeout", "300ms"),
             Before::Full => setup.arg("--limits-streams", "1"),
+            Before::Busy => setup.arg("--limits-streams-per-caller", "1"),
         };
         let gateway = setup.start();
-        let held = (before == Before::Full).then(|| {
+        let held = matches!(before, Before::Full | Before::Busy).then(|| {
             let mut client = gateway.connect();
             client.send(&scripted("stream").bytes());
             assert_eq!(client.response_head().status, 200);
@@ -372,7 +376,7 @@ impl Bench {
         if case.closes {
             assert!(client.is_closed(), "{about}");
             assert_eq!(self.upstream.requests().len(), expected, "{about}");
-        } else if case.before != Before::Full {
+        } else if !matches!(case.before, Before::Full | Before::Busy) {
             // The same connection is good for the next request, and that is the next thing the upstream hears.
             let next = post(request("\"next\"", "tools/call", r#"{"name":"open"}"#));
             assert_eq!(client.ask(&next).status, 200, "{about}");
@@ -388,7 +392,7 @@ fn check_answer(case: &Case, response: &Response, about: &str) {
     assert_eq!(response.header("content-type"), Some("application/json"), "{about}");
     assert_eq!(response.header("cache-control"), Some("no-store"), "{about}");
     assert_eq!(response.header("www-authenticate"), case.challenge.as_deref(), "{about}");
-    assert_eq!(response.header("retry-after"), (case.status == 503).then_some("5"), "{about}");
+    assert_eq!(response.header("retry-after"), matches!(case.status, 429 | 503).then_some("5"), "{about}");
     assert_eq!(response.header("allow"), (case.status == 405).then_some("GET, POST, DELETE, OPTIONS"), "{about}");
     let answer = response.json();
     assert_eq!(answer["jsonrpc"], "2.0", "{about}");
@@ -421,6 +425,7 @@ fn a_gateway_without_patience_says_so() {
 #[test]
 fn a_gateway_that_is_full_says_so_and_tells_when_to_come_back() {
     check_all(Before::Full);
+    check_all(Before::Busy);
 }
 
 #[test]

@@ -90,6 +90,53 @@ fn every_open_stream_of_a_revoked_caller_ends_and_no_other() {
 }
 
 #[test]
+fn a_request_that_still_waits_is_given_up_and_its_caller_told_why() {
+    // Before the head of the answer, and in the middle of an answer that is held whole.
+    let half = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{\"jsonrpc\"";
+    for begun in ["", half] {
+        let gate = Gate::default();
+        let left = gate.clone();
+        let upstream = Upstream::new(move |_| vec![begun.into(), Step::UntilLeft(left.clone())]);
+        let setup = setup(&upstream, "{}");
+        let audit = setup.folder().join("audit.jsonl");
+        let mut gateway = setup.arg("--audit-file", audit.to_str().unwrap()).start();
+        let mut client = gateway.connect();
+        client.send(&Ask::post(&token("alice", "r"), request("7", "tools/call", r#"{"name":"open"}"#)).bytes());
+        upstream.request(1);
+        revoke(&gateway, "sub: [alice]");
+        let refused = client.response();
+        assert_eq!((refused.status, &refused.json()["id"]), (401, &serde_json::json!(7)));
+        assert!(refused.header("www-authenticate").unwrap().contains("error=\"invalid_token\""));
+        gate.wait();
+        let line = eventually("the audit", || {
+            let lines = std::fs::read_to_string(&audit).unwrap_or_default();
+            lines.ends_with('\n').then(|| serde_json::from_str::<serde_json::Value>(&lines).unwrap())
+        });
+        assert_eq!((&line["decision"], &line["reason"]), (&"deny".into(), &"token_revoked".into()), "{line}");
+        gateway.is_well();
+    }
+}
+
+#[test]
+fn a_stream_that_nobody_reads_ends_too() {
+    let text = format!(r#"{{"jsonrpc":"2.0","method":"x","params":"{}"}}"#, "x".repeat(65_536));
+    let all = format!("data: {text}\n\n");
+    let framed = format!("{:x}\r\n{all}\r\n", all.len());
+    let upstream = Upstream::new(move |_| vec![stream_head(), Step::Flood(framed.clone().into())]);
+    let mut gateway = setup(&upstream, "{}").start();
+    let mut client = gateway.connect();
+    client.send(&Ask::get(&token("alice", "r")).bytes());
+    assert_eq!(client.response_head().status, 200);
+    assert_eq!(client.event().unwrap().len(), all.len());
+    revoke(&gateway, "sub: [alice]");
+    eventually("the upstream's connection closed", || (upstream.open() == 0).then_some(()));
+    eventually("the count", || {
+        (gateway.metric("toolgate_streams_ended_total", "reason=\"revoked\"") == 1).then_some(())
+    });
+    gateway.is_well();
+}
+
+#[test]
 fn a_flawed_or_missing_list_leaves_the_last_good_one_in_force() {
     let upstream = Upstream::fine();
     let gateway = setup(&upstream, "sub: [mallory]").start();

@@ -2,9 +2,10 @@
 
 use serde_json::json;
 
+use crate::support::gateway::Setup;
 use crate::support::tokens::{now, signed, with};
-use crate::support::upstream::{chunk, event, last_chunk, stream_head};
-use crate::support::{Ask, Gate, Gateway, Step, Upstream, call, eventually, token};
+use crate::support::upstream::{chunk, event, fine, last_chunk, stream_head};
+use crate::support::{Ask, Gate, Gateway, Step, Upstream, call, eventually, request, token};
 
 const PROGRESS: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#;
 const RESULT: &str = r#"{"jsonrpc":"2.0","id":1,"result":{}}"#;
@@ -102,6 +103,71 @@ fn a_client_that_leaves_takes_the_upstreams_side_with_it() {
         left.wait();
         eventually("the upstream's connection closed", || (upstream.open() == 0).then_some(()));
         gateway.is_well();
+    }
+}
+
+#[test]
+fn a_stream_lives_on_in_silence_longer_than_any_other_wait() {
+    let go_on = Gate::default();
+    let wait = go_on.clone();
+    let upstream = Upstream::new(move |_| {
+        let keep_alive = chunk(": keep-alive\n\n");
+        vec![stream_head(), event(PROGRESS), Step::Wait(wait.clone()), keep_alive, event(PROGRESS), last_chunk()]
+    });
+    let setup = Setup::before(&upstream);
+    let times = ["header-timeout", "body-timeout", "upstream-connect-timeout", "upstream-timeout"];
+    let setup = times.iter().fold(setup, |setup, time| setup.arg(&format!("--limits-{time}"), "300ms"));
+    let gateway = setup.arg("--limits-keepalive", "1s").start();
+    let mut streams = [Ask::get(&token("alice", "r")), Ask::post(&token("alice", "r"), call("open"))].map(|ask| {
+        let mut client = gateway.connect();
+        client.send(&ask.bytes());
+        assert_eq!(client.response_head().status, 200);
+        assert_eq!(client.event().unwrap(), format!("data: {PROGRESS}\n\n"));
+        client
+    });
+    // A connection that asks for nothing more is the clock: it is kept longer than anything else here.
+    let mut idle = gateway.connect();
+    assert_eq!(idle.ask(&Ask::post("", call("open"))).status, 401);
+    assert!(idle.is_closed());
+    go_on.open();
+    for stream in &mut streams {
+        let mut text = String::new();
+        while let Some(event) = stream.event() {
+            text.push_str(&event);
+        }
+        assert_eq!(text, format!(": keep-alive\n\ndata: {PROGRESS}\n\n"));
+    }
+}
+
+#[test]
+fn a_client_that_leaves_cancels_nothing_in_its_name() {
+    // MCP 2025-11-25: that a client leaves should not be read as a cancellation, so none is sent for it. In 2026-07-28
+    // the closed connection itself is one.
+    let meta = r#""_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28"}"#;
+    let modern = request("1", "tools/call", &format!(r#"{{"name":"open",{meta}}}"#));
+    let modern = Ask::post(&token("alice", "r"), modern)
+        .header("MCP-Protocol-Version", "2026-07-28")
+        .header("Mcp-Method", "tools/call")
+        .header("Mcp-Name", "open");
+    for ask in [Ask::post(&token("alice", "r"), call("open")), modern] {
+        let left = Gate::default();
+        let tell = left.clone();
+        let upstream =
+            Upstream::new(
+                move |request| {
+                    if request.id() == "1" { vec![Step::UntilLeft(tell.clone())] } else { fine(request) }
+                },
+            );
+        let gateway = Gateway::before(&upstream);
+        let mut client = gateway.connect();
+        client.send(&ask.bytes());
+        upstream.request(1);
+        drop(client);
+        left.wait();
+        // The next thing that the upstream hears is the next request.
+        let next = request("2", "tools/call", r#"{"name":"open"}"#);
+        assert_eq!(gateway.ask(&Ask::post(&token("alice", "r"), next)).status, 200);
+        assert_eq!(upstream.requests().iter().map(|request| request.id()).collect::<Vec<_>>(), ["1", "2"]);
     }
 }
 

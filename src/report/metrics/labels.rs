@@ -151,6 +151,8 @@ words! {
         Expired = "expired",
         /// The caller or its token was revoked.
         Revoked = "revoked",
+        /// A new policy took away what it rests on.
+        Policy = "policy",
         /// The gateway shuts down.
         Shutdown = "shutdown",
         /// The upstream sent what cannot be passed on.
