@@ -53,6 +53,12 @@ impl Catalogue {
         self.tools.entry(name)
     }
 
+    /// The names of the tools that name the resource `uri` as their interface (MCP Apps), in any way that a host
+    /// understands.
+    pub fn tools_of_interface(&self, uri: &str) -> impl Iterator<Item = &str> {
+        self.tools.tools_of_interface(uri)
+    }
+
     /// Whether a listing of this kind was seen from its first page to its last, and is still whole.
     #[must_use]
     pub fn is_complete(&self, kind: ListKind) -> bool {

@@ -92,7 +92,7 @@ impl From<&crate::settings::Limits> for Limits {
             streams: limits.streams,
             streams_per_caller: limits.streams_per_caller,
             // A policy that changes is seen within this time.
-            list_ttl_ms: 60_000,
+            list_ttl_ms: u64::try_from(limits.list_ttl.as_millis()).unwrap_or(u64::MAX),
         }
     }
 }

@@ -3,6 +3,7 @@
 //! One function decides for calls and for what lists show, so that nothing can be hidden and callable, or shown
 //! and refused. It neither logs nor counts; what it returns carries its reasons.
 
+pub mod apps;
 mod change;
 
 use crate::caller::Caller;

@@ -15,6 +15,7 @@ pub struct Entry {
     name: Box<str>,
     annotations: Option<Range<usize>>,
     input_schema: Option<Range<usize>>,
+    interfaces: Vec<Box<str>>,
     digest: [u8; 32],
 }
 
@@ -45,6 +46,12 @@ impl Entry {
     #[must_use]
     pub fn input_schema(&self) -> Option<&str> {
         self.page.get(self.input_schema.clone()?)
+    }
+
+    /// The resources that it names as its interface: `_meta.ui.resourceUri`, or the older `_meta["ui/resourceUri"]`
+    /// (SEP-1865). Hosts prefer the former, but not all know it.
+    pub fn interfaces(&self) -> impl Iterator<Item = &str> {
+        self.interfaces.iter().map(AsRef::as_ref)
     }
 
     /// SHA-256 over what the element says of itself: the object of its `annotations`, `description`, `inputSchema`,
@@ -79,7 +86,7 @@ impl Entry {
             element.skip()?;
             return Ok(None);
         }
-        let (mut name, mut annotations, mut input_schema) = (None, None, None);
+        let (mut name, mut annotations, mut input_schema, mut meta) = (None, None, None, None);
         let mut said: Vec<(&str, String)> = Vec::new();
         element.object(|key, value| {
             if key == kind.name_member() && value.kind()? == Kind::String {
@@ -99,6 +106,7 @@ impl Entry {
             match key {
                 "annotations" => annotations = Some(start..value.position()),
                 "inputSchema" => input_schema = Some(start..value.position()),
+                "_meta" => meta = Some(start..value.position()),
                 _ => {}
             }
             Ok::<_, JsonFlaw>(())
@@ -110,8 +118,37 @@ impl Entry {
         for (to, from) in sum.iter_mut().zip(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()) {
             *to = *from;
         }
-        Ok(name.map(|name| Self { page: Arc::clone(page), name, annotations, input_schema, digest: sum }))
+        let interfaces = meta.and_then(|meta| interfaces(page.get(meta)?)).unwrap_or_default();
+        let page = Arc::clone(page);
+        Ok(name.map(|name| Self { page, name, annotations, input_schema, interfaces, digest: sum }))
     }
+}
+
+/// The interfaces that a `_meta` names; none if it is no object.
+fn interfaces(meta: &str) -> Option<Vec<Box<str>>> {
+    let mut found = Vec::new();
+    let mut reader = Reader::of_text(meta, DEPTH).ok()?;
+    if reader.kind().ok()? != Kind::Object {
+        return None;
+    }
+    let read = reader.object(|key, value| {
+        match (key, value.kind()?) {
+            ("ui/resourceUri", Kind::String) => found.extend(value.string()?.decode().ok().map(Box::from)),
+            ("ui", Kind::Object) => value.object(|key, value| {
+                if key == "resourceUri" && value.kind()? == Kind::String {
+                    found.extend(value.string()?.decode().ok().map(Box::from));
+                } else {
+                    value.skip()?;
+                }
+                Ok::<_, JsonFlaw>(())
+            })?,
+            _ => {
+                value.skip()?;
+            }
+        }
+        Ok::<_, JsonFlaw>(())
+    });
+    read.ok().map(|()| found)
 }
 
 /// Writes the value that stands next without white space and with sorted keys.

@@ -27,6 +27,8 @@ pub(super) struct Shelf {
     before: Vec<Arc<Page>>,
     /// By name; `None` where the listing has the name twice and different words for it.
     index: HashMap<Box<str>, Option<Arc<Entry>>>,
+    /// The names of elements by the interfaces that they name.
+    interfaces: HashMap<Box<str>, Vec<Box<str>>>,
     /// Every name that was ever listed.
     ever: Arc<HashSet<Box<str>>>,
     /// There was more than can be held.
@@ -43,6 +45,10 @@ impl Shelf {
 
     pub(super) fn entry(&self, name: &str) -> Option<&Entry> {
         self.index.get(name)?.as_deref()
+    }
+
+    pub(super) fn tools_of_interface(&self, uri: &str) -> impl Iterator<Item = &str> {
+        self.interfaces.get(uri).into_iter().flatten().map(AsRef::as_ref)
     }
 
     pub(super) fn is_complete(&self) -> bool {
@@ -108,6 +114,17 @@ impl Shelf {
             self.before.clear();
         }
         self.index = self.indexed();
+        self.interfaces = self.by_interface();
+    }
+
+    /// Of what is listed twice with different words, all of them count.
+    fn by_interface(&self) -> HashMap<Box<str>, Vec<Box<str>>> {
+        let mut named: HashMap<Box<str>, Vec<Box<str>>> = HashMap::new();
+        let entries = self.chain.iter().chain(&self.before).flat_map(|page| &page.entries);
+        for (entry, uri) in entries.flat_map(|entry| entry.interfaces().map(move |uri| (entry, uri))) {
+            named.entry(uri.into()).or_default().push(entry.name().into());
+        }
+        named
     }
 
     fn indexed(&self) -> HashMap<Box<str>, Option<Arc<Entry>>> {

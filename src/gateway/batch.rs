@@ -49,7 +49,7 @@ impl Turn<'_> {
     ) -> Result<judge::Permit<'p>, Stop> {
         let (mut decisions, mut refused) = (Vec::with_capacity(messages.len()), Vec::new());
         for message in messages {
-            let decision = judge::what(policy, &passage.grants, message);
+            let decision = self.decide(policy, message, passage);
             self.record.arguments = self.gateway.report.arguments(message);
             self.record.part(message, decision.as_ref());
             if decision.is_err() && message.shape == Shape::Request {

@@ -20,11 +20,11 @@ use super::standing::{Changes, Seen, Standing};
 use super::upstream::Exchange;
 use super::{Config, intake, who};
 use crate::caller::Caller;
-use crate::judge;
+use crate::judge::{self, apps};
 use crate::live::{Live, Snapshot};
 use crate::message::agreement::Field;
 use crate::message::batch::answers::Arrays;
-use crate::message::lists::{Filter, Freshness, Listing, Opaque, Passed, Tally};
+use crate::message::lists::{Filter, Freshness, ListKind, Listing, Opaque, Passed, Tally};
 use crate::message::sse::{Event, EventStream};
 use crate::policy::Grants;
 use crate::refusal::Refusal;
@@ -249,7 +249,12 @@ impl Passage<'_> {
             Some(snapshot.policy.grants(&self.caller.scopes))
         };
         let grants = grants.as_ref().unwrap_or(&self.grants);
-        let sees = |kind, name: &str| judge::sees(&snapshot.policy, grants, kind, name);
+        let allows = |kind, name: &str| judge::sees(&snapshot.policy, grants, kind, name);
+        let shows = |uri: &str| {
+            let sees = |tool: &str| allows(ListKind::Tools, tool);
+            !apps::is_interface(uri) || apps::shows(&self.listed.catalogue(), uri, true, sees)
+        };
+        let sees = |kind, name: &str| allows(kind, name) && (kind != ListKind::Resources || shows(name));
         let remaining = u64::try_from(self.remaining.as_millis()).unwrap_or(u64::MAX);
         let freshness = Freshness {
             ttl_cap_ms: self.config.limits.list_ttl_ms.min(remaining),

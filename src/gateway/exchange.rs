@@ -19,14 +19,16 @@ use super::standing::Standing;
 use super::who::{self, leeway, presented, who};
 use super::{Gateway, headers, metadata, now};
 use crate::caller::{Caller, UnixTime};
-use crate::judge::{self, Permit, Refused};
+use crate::judge::{self, Permit, Refused, apps};
 use crate::live::Snapshot;
 use crate::message::agreement::Field;
 use crate::message::batch::Body;
 use crate::message::batch::answers::Arrays;
 use crate::message::id::SameId;
+use crate::message::lists::ListKind;
 use crate::message::reply::ErrorReply;
 use crate::message::{Ask, Message, Shape, Unrecognised, content};
+use crate::policy::Policy;
 use crate::refusal::{Era, Refusal};
 
 /// What keeps a request from being forwarded.
@@ -255,7 +257,7 @@ impl Turn<'_> {
         let bound = bind(self.gateway, self.session, passage.caller, message.era, self.record)
             .map_err(|refusal| no(&message, &refusal.into()))?;
         let snapshot = Arc::clone(&passage.snapshot);
-        let permit = judge::what(&snapshot.policy, &passage.grants, &message).map_err(|refused| {
+        let permit = self.decide(&snapshot.policy, &message, passage).map_err(|refused| {
             self.record.refused(&refused);
             no(&message, &refused)
         })?;
@@ -280,6 +282,26 @@ impl Turn<'_> {
             }
             (stop, _) => stop,
         })
+    }
+
+    /// Decides about one message.
+    pub(super) fn decide<'p>(
+        &self,
+        policy: &'p Policy,
+        message: &Message<'_>,
+        passage: &Passage<'_>,
+    ) -> Result<Permit<'p>, Refused<'p>> {
+        let permit = judge::what(policy, &passage.grants, message)?;
+        let uris = match &message.ask {
+            Ask::Resource { uri } => std::slice::from_ref(uri),
+            Ask::Listen { uris, .. } => uris,
+            Ask::Base | Ask::List(_) | Ask::Tool { .. } | Ask::Prompt { .. } => &[],
+            Ask::Task | Ask::Specified | Ask::Extension => &[],
+        };
+        let sees = |tool: &str| judge::sees(policy, &passage.grants, ListKind::Tools, tool);
+        let is_hidden =
+            |uri: &str| apps::is_interface(uri) && !apps::shows(&self.gateway.listed.catalogue(), uri, false, sees);
+        if uris.iter().any(|uri| is_hidden(uri)) { Err(Refusal::ResourceUnknown.into()) } else { Ok(permit) }
     }
 
     pub(super) async fn forward(

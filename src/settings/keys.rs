@@ -139,6 +139,12 @@ pub(super) const KEYS: &[Key] = &[
     one("limits.batch", "COUNT", "Messages in one batch of MCP 2025-03-26; 0 refuses batches [default: 0]", LIMITS),
     one("limits.response", "SIZE", "The largest answer that is held to be filtered [default: 16MiB]", LIMITS),
     one("limits.response_event", "SIZE", "The largest event of a stream [default: 16MiB]", LIMITS),
+    one(
+        "limits.list_ttl",
+        "TIME",
+        "For how long clients may take a list for fresh, at most [default: 60s]",
+        LIMITS,
+    ),
     one("limits.header_timeout", "TIME", "For a request's head to arrive [default: 10s]", LIMITS),
     one("limits.body_timeout", "TIME", "For a request's body to arrive [default: 30s]", LIMITS),
     one("limits.upstream_connect_timeout", "TIME", "For a connection to the upstream [default: 2s]", LIMITS),

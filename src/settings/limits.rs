@@ -18,6 +18,8 @@ pub struct Limits {
     pub response: usize,
     /// The largest event of a stream, in bytes.
     pub response_event: usize,
+    /// For how long a client may take a list for fresh, at most.
+    pub list_ttl: Duration,
     /// For a request's head to arrive.
     pub header_timeout: Duration,
     /// For a request's body to arrive.
@@ -48,6 +50,7 @@ impl Default for Limits {
             batch: 0,
             response: 16 * MIB,
             response_event: 16 * MIB,
+            list_ttl: Duration::from_secs(60),
             header_timeout: Duration::from_secs(10),
             body_timeout: Duration::from_secs(30),
             upstream_connect_timeout: Duration::from_secs(2),
@@ -74,6 +77,7 @@ impl Limits {
         let response = size("limits.response", default.response);
         let response_event = size("limits.response_event", default.response_event);
         let mut time = |name, default, range| sources.read(name, default, |text| duration(text, &range));
+        let list_ttl = time("limits.list_ttl", default.list_ttl, Duration::ZERO..=hour.saturating_mul(24));
         let header_timeout = time("limits.header_timeout", default.header_timeout, short.clone());
         let body_timeout = time("limits.body_timeout", default.body_timeout, short.clone());
         let connect = time("limits.upstream_connect_timeout", default.upstream_connect_timeout, short);
@@ -90,6 +94,7 @@ impl Limits {
             body,
             response,
             response_event,
+            list_ttl,
             header_timeout,
             body_timeout,
             upstream_connect_timeout: connect,

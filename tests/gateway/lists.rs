@@ -183,3 +183,99 @@ fn a_list_of_the_stateless_protocol_says_how_long_it_is_fresh() {
         assert_eq!(result["tools"].as_array().unwrap().len(), 0);
     }
 }
+
+/// A policy under which everybody may read every interface, and few may call every tool.
+const INTERFACES: &str = "version: 1
+tools:
+  chart: {scopes: []}
+  admin: {scopes: [admin]}
+  gone: {scopes: [admin], on_deny: hide}
+resources:
+  'ui://**': {scopes: []}
+  'x:**': {scopes: []}
+";
+
+#[test]
+fn the_interface_of_a_hidden_tool_is_neither_listed_nor_read() {
+    const TOOLS: &str = r#"[{"name":"chart","_meta":{"ui":{"resourceUri":"ui://chart"}}},{"name":"admin","_meta":{"ui":{"resourceUri":"ui://admin"}}},{"name":"gone","_meta":{"ui/resourceUri":"ui://gone"}}]"#;
+    const RESOURCES: &str =
+        r#"[{"uri":"ui://chart"},{"uri":"ui://admin"},{"uri":"ui://gone"},{"uri":"x:r"},{"uri":"ui://free"}]"#;
+    let upstream = Upstream::new(|request| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let result = match &body {
+            body if body.contains("tools/list") => format!("{{\"tools\":{TOOLS}}}"),
+            body if body.contains("resources/list") => format!("{{\"resources\":{RESOURCES}}}"),
+            _ => r#"{"contents":[]}"#.to_owned(),
+        };
+        json(&format!(r#"{{"jsonrpc":"2.0","id":1,"result":{result}}}"#))
+    });
+    let setup = crate::support::gateway::Setup::before(&upstream);
+    let policy = setup.file("interfaces.yaml", INTERFACES);
+    let gateway = setup.arg("--policy", policy.to_str().unwrap()).start();
+    let ask = |scopes: &str, method: &str, params: &str| {
+        gateway.ask(&Ask::post(&token("alice", scopes), request("1", method, params))).json()
+    };
+    let listed = |scopes: &str| {
+        let answer = ask(scopes, "resources/list", "{}");
+        let all = answer["result"]["resources"].as_array().unwrap().clone();
+        all.iter().map(|resource| resource["uri"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    // Whose interfaces these are is not known yet.
+    assert_eq!(listed(""), ["x:r"]);
+    assert_eq!(listed("admin"), ["x:r"]);
+    // It does not matter who asks for the tools.
+    assert_eq!(ask("", "tools/list", "{}")["result"]["tools"].as_array().unwrap().len(), 1);
+    assert_eq!(listed(""), ["ui://chart", "x:r", "ui://free"]);
+    assert_eq!(listed("admin"), ["ui://chart", "ui://admin", "ui://gone", "x:r", "ui://free"]);
+    for (uri, is_everybodys) in
+        [("ui://chart", true), ("ui://free", true), ("ui://admin", false), ("ui://gone", false)]
+    {
+        let params = format!(r#"{{"uri":"{uri}"}}"#);
+        for method in ["resources/read", "resources/subscribe"] {
+            let before = upstream.requests().len();
+            assert_eq!(ask("", method, &params).get("result").is_some(), is_everybodys, "{method} {uri}");
+            assert_eq!(upstream.requests().len() - before, usize::from(is_everybodys), "{method} {uri}");
+            assert!(ask("admin", method, &params).get("result").is_some(), "{method} {uri}");
+        }
+    }
+    let absent = ask("", "resources/read", r#"{"uri":"y:none"}"#)["error"].clone();
+    let hidden = ask("", "resources/read", r#"{"uri":"ui://gone"}"#)["error"].clone();
+    assert_eq!((&absent["code"], &absent["message"]), (&hidden["code"], &hidden["message"]));
+}
+
+#[test]
+fn a_list_is_fresh_no_longer_than_the_token_and_the_setting() {
+    let upstream = Upstream::new(|_| {
+        json(r#"{"jsonrpc":"2.0","id":1,"result":{"ttlMs":59000,"cacheScope":"public","tools":[]}}"#)
+    });
+    let short = crate::support::gateway::Setup::before(&upstream).arg("--limits-list-ttl", "2s").start();
+    assert_eq!(short.ask(&list("r")).json()["result"]["ttlMs"], 2000);
+    let gateway = Gateway::before(&upstream);
+    // The default leeway counts: for so long the token is still accepted.
+    let exp = crate::support::tokens::now() - 30;
+    let token = crate::support::tokens::signed(&crate::support::tokens::with(serde_json::json!({"exp": exp})));
+    let result = gateway.ask(&Ask::post(&token, request("1", "tools/list", "{}"))).json()["result"].clone();
+    let ttl = result["ttlMs"].as_u64().unwrap();
+    assert!((1..=30_000).contains(&ttl), "{ttl}");
+    assert_eq!(result["cacheScope"], "private");
+}
+
+#[test]
+fn every_page_keeps_its_cursor_even_an_empty_one_and_even_if_nothing_is_left() {
+    let upstream = Upstream::new(|request| {
+        let cursor = request.header("mcp-param-next").unwrap().to_owned();
+        json(&format!(
+            r#"{{"jsonrpc":"2.0","id":1,"result":{{"tools":[{{"name":"never"}}],"nextCursor":{cursor}}}}}"#
+        ))
+    });
+    let gateway = Gateway::before(&upstream);
+    for cursor in ["\"\"", "\"a\\u0062\"", "null", "7"] {
+        for params in ["{}", r#"{"cursor":""}"#, r#"{"cursor":"x"}"#] {
+            let ask = Ask::post(&token("alice", "r"), request("1", "tools/list", params));
+            let text = gateway.ask(&ask.header("Mcp-Param-Next", cursor)).text();
+            assert!(text.ends_with(&format!(r#""result":{{"tools":[],"nextCursor":{cursor}}}}}"#)), "{text}");
+        }
+    }
+    // The cursor of the request is the server's own business, too.
+    assert!(upstream.requests().iter().any(|request| request.body.ends_with(br#""params":{"cursor":""}}"#)));
+}
