@@ -13,7 +13,7 @@ NAMES = {
 FRAMING = {"content-length", "transfer-encoding", "connection", "keep-alive"}
 NAMED_IN_TEXT = re.compile(r"\(id: [^)]*\)")
 
-# The gateway refuses some requests in the server's place. Status and code are then the same, and the sentence is its own.
+# The gateway refuses some requests in the server's place. Status and code are then the same; the sentence is its own.
 SENTENCES = {
     (-32020, "a mirrored header is missing or does not match the body"),
     (-32601, "Method not found"),
@@ -45,12 +45,14 @@ def counts(checks):
     return statuses.count("SUCCESS"), statuses.count("FAILURE")
 
 
-def comparable(checks, url):
+def comparable(scenario, checks, url):
     """The same checks without what differs from run to run."""
     authority = re.sub(r"^\w+://|/.*", "", url)
+    # How often a client has to ask before a task is done is a matter of time.
+    names = NAMES | {"messagesValidated"} if scenario.startswith("tasks-") else NAMES
 
     def plain(value, key=None):
-        if key in NAMES and value:
+        if key in names and value:
             return "…"
         if isinstance(value, str):
             return NAMED_IN_TEXT.sub("(id: …)", value.replace(authority, "SERVER"))

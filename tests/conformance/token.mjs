@@ -1,5 +1,6 @@
-// Loaded into the suite with `node --import`: adds a bearer token to its requests to one origin, and changes nothing else.
-// Node tells of every request before it is sent: those of `fetch` and undici on one channel, those of `node:http` on another.
+// Loaded into the suite with `node --import`: adds a bearer token to its requests to one origin, and changes nothing
+// else. Node tells of every request before it is sent: on one channel those of `fetch` and undici, on another those of
+// `node:http`.
 
 import { subscribe } from "node:diagnostics_channel";
 

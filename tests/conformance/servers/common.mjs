@@ -6,6 +6,7 @@ import { createServer } from "node:http";
 
 export const fixtures = JSON.parse(readFileSync(process.env.FIXTURES, "utf8"));
 export const sessions = new Map();
+const LOCAL = /^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/;
 
 export const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 export const said = (text) => ({ content: [{ type: "text", text }] });
@@ -27,7 +28,8 @@ function eventStore() {
       const [stream, after] = last.split("/");
       for (const [at, event] of events.entries()) {
         const isMessage = Object.keys(event.message ?? {}).length > 0;
-        if (event.stream === stream && at >= Number(after) && isMessage) await send(`${stream}/${at + 1}`, event.message);
+        const isWanted = event.stream === stream && at >= Number(after) && isMessage;
+        if (isWanted) await send(`${stream}/${at + 1}`, event.message);
       }
       return stream;
     },
@@ -65,7 +67,7 @@ export function serve({ newServer, Transport, answerModern = () => false }) {
   async function answer(request, response) {
     const { headers, method, url } = request;
     if (url !== "/mcp") return refuse(response, 404, -32000, "Not found");
-    if (!/^(127\.0\.0\.1|localhost|\[::1\])(:\d+)?$/.test(headers.host)) return refuse(response, 403, -32000, "Invalid Host");
+    if (!LOCAL.test(headers.host)) return refuse(response, 403, -32000, "Invalid Host");
     const body = await bodyOf(request).catch(() => null);
     if (body === null) return refuse(response, 400, -32700, "Parse error");
     if (method === "POST" && (await answerModern(request, response, body))) return undefined;

@@ -102,7 +102,7 @@ const tools = {
 function tool(name) {
   if (tools[name]) return tools[name];
   if (fixtures.contents[name]) return () => ({ content: fixtures.contents[name] });
-  if (fixtures.rounds[name]) return async (_, context) => (await ask(name, context)) ?? said(`Nothing is missing: ${name}`);
+  if (fixtures.rounds[name]) return async (_, context) => (await ask(name, context)) ?? said("Nothing is missing.");
   return async ({ message = "Please fill in" }, { mcpReq }) => {
     const params = { mode: "form", message, requestedSchema: fixtures.forms[name] };
     const { action, content } = await mcpReq.send({ method: "elicitation/create", params });
