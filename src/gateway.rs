@@ -5,6 +5,7 @@
 
 pub mod answer;
 mod batch;
+mod bound;
 pub mod callers;
 pub mod door;
 pub mod downstream;

@@ -5,8 +5,9 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use http::Method;
 
+use super::bound::bind;
 use super::downstream::{Ending, Passage};
-use super::exchange::{Forward, No, Stop, Turn, bind, standing};
+use super::exchange::{Forward, No, Stop, Turn, standing};
 use super::intake::Room;
 use crate::judge;
 use crate::message::batch::answers::Arrays;

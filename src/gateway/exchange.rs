@@ -10,8 +10,8 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
 use super::answer::{self, Gone};
+use super::bound::{Bound, bind, last_event_id, under_way};
 use super::downstream::{Ending, Passage, Unpassed};
-use super::in_flight::Held;
 use super::intake::{self, Room, Route};
 use super::listed::Page;
 use super::record::Record;
@@ -24,7 +24,6 @@ use crate::live::Snapshot;
 use crate::message::agreement::Field;
 use crate::message::batch::Body;
 use crate::message::batch::answers::Arrays;
-use crate::message::id::SameId;
 use crate::message::lists::ListKind;
 use crate::message::reply::ErrorReply;
 use crate::message::{Ask, Message, Shape, Unrecognised, content};
@@ -405,61 +404,6 @@ fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
         needs: refused.needs.iter().map(|need| (*need).to_owned()).collect(),
         ids: Vec::new(),
     }))
-}
-
-/// What a request is bound to: the upstream's identifiers, unsealed for their owner.
-pub(super) struct Bound {
-    era: Era,
-    /// The session as the caller knows it.
-    pub(super) sealed: Option<String>,
-    session_id: Option<String>,
-    last_event_id: Option<HeaderValue>,
-}
-
-/// A session in another caller's hands is none (MCP 2025-11-25, "Session Management"). Modern requests have none.
-pub(super) fn bind(
-    gateway: &Gateway,
-    session: &ServerSession,
-    caller: &Caller,
-    era: Era,
-    record: &mut Record,
-) -> Result<Bound, Refusal> {
-    let mut bound = Bound { era, sealed: None, session_id: None, last_event_id: None };
-    if era == Era::Modern {
-        return Ok(bound);
-    }
-    let sealed = match intake::field(&session.req_header().headers, "mcp-session-id") {
-        Field::Absent => return Ok(bound),
-        Field::Once(sealed) => std::str::from_utf8(sealed).map_err(|_| Refusal::SessionUnknown)?,
-        Field::Repeated => return Err(Refusal::SessionUnknown),
-    };
-    record.session(sealed);
-    bound.session_id = Some(gateway.sealer.unseal(caller, sealed).ok_or(Refusal::SessionUnknown)?.to_owned());
-    bound.sealed = Some(sealed.to_owned());
-    Ok(bound)
-}
-
-/// The event that the caller wants to go on after: one that it was sent in this session, or outside of any.
-fn last_event_id(
-    gateway: &Gateway,
-    session: &ServerSession,
-    caller: &Caller,
-    bound: &Bound,
-) -> Result<Option<HeaderValue>, Refusal> {
-    let sealed = match intake::field(&session.req_header().headers, "last-event-id") {
-        Field::Absent | Field::Once(b"") => return Ok(None),
-        Field::Once(sealed) => sealed,
-        Field::Repeated => return Err(Refusal::HttpMalformed),
-    };
-    let events = gateway.sealer.events(caller, bound.session_id.as_deref());
-    let id = events.unseal(sealed).ok_or(Refusal::EventUnknown)?;
-    Ok(Some(HeaderValue::from_bytes(id).map_err(|_| Refusal::EventUnknown)?))
-}
-
-/// Notes a request as under way in its session, if it is one and has one.
-fn under_way(gateway: &Gateway, bound: &Bound, message: &Message<'_>) -> Result<Option<Held>, Refusal> {
-    let (Some(sealed), Shape::Request) = (&bound.sealed, message.shape) else { return Ok(None) };
-    gateway.in_flight.enter(sealed, message.id.and_then(SameId::of).into_iter()).map(Some)
 }
 
 /// What is sent to the upstream.
