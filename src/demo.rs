@@ -12,6 +12,7 @@ use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::gateway::upstream::{Target, UpstreamSettings};
 use crate::gateway::{Config, Limits, metadata, now};
+use crate::live::recent::Recent;
 use crate::live::{self, Live, Reload};
 use crate::record::arguments::{Arguments, Extent};
 use crate::remote::{KeyRing, Verifier};
@@ -83,6 +84,7 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
         exchanger: None,
         identity: None,
         live,
+        recent: Recent::default(),
         policy_file: args.policy.clone(),
         revoked: Revoked::default(),
         revocations_file: None,

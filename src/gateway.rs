@@ -34,6 +34,7 @@ use tokio::time::timeout;
 
 use crate::caller::UnixTime;
 use crate::live::Live;
+use crate::live::recent::Recent;
 use crate::refusal::Refusal;
 use crate::remote::{Exchanger, Verifier};
 use crate::revoked::Revoked;
@@ -135,6 +136,7 @@ pub struct Config {
 pub struct Gateway {
     config: Config,
     live: Arc<Live>,
+    recent: Arc<Recent>,
     revoked: Arc<Revoked>,
     verifier: Verifier,
     verified: VerifiedCache,
@@ -160,6 +162,8 @@ pub struct Parts {
     pub config: Config,
     /// The policy in force.
     pub live: Arc<Live>,
+    /// Who called lately.
+    pub recent: Arc<Recent>,
     /// What is revoked.
     pub revoked: Arc<Revoked>,
     /// Whose tokens it takes.
@@ -212,7 +216,7 @@ impl Gateway {
     /// A gateway of these parts.
     #[must_use]
     pub fn new(parts: Parts) -> Self {
-        let Parts { config, live, revoked, verifier, dpop, sealer, upstream, .. } = parts;
+        let Parts { config, live, recent, revoked, verifier, dpop, sealer, upstream, .. } = parts;
         let Parts { exchanger, identity, report, under_way, .. } = parts;
         // A server that is told who calls may list other things to each.
         let tells_names = config.identity_headers.names().next().is_some();
@@ -227,6 +231,7 @@ impl Gateway {
             bodies: Bodies::new(BODIES.max(config.limits.body.saturating_mul(4))),
             config,
             live,
+            recent,
             revoked,
             verifier,
             verified: VerifiedCache::new(VERIFIED),

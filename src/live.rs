@@ -1,5 +1,8 @@
 //! What changes while the gateway runs: the policy in force, what is revoked, and the files they come from.
 
+pub mod guarded;
+pub mod recent;
+
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -124,6 +127,10 @@ pub trait Held {
     fn replace(&self, file: &str, text: &str) -> Reload;
     /// Keeps what is in force, because of `trouble` with the file.
     fn keep(&self, trouble: String) -> Reload;
+    /// Whether the file is to be read even if it looks the same. Asked once for each look.
+    fn is_asked_for(&self) -> bool {
+        false
+    }
 }
 
 /// Compiles a policy and runs the tests it carries.
@@ -192,7 +199,7 @@ pub fn watch(path: &Path, held: &dyn Held, stop: &AtomicBool, mut report: impl F
             settled = false;
             continue;
         }
-        if settled {
+        if settled && !held.is_asked_for() {
             continue;
         }
         settled = true;

@@ -22,6 +22,8 @@ use crate::gateway::identity::IdentityTokens;
 use crate::gateway::record::Report;
 use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
 use crate::gateway::{self, Config, Gateway, Parts, metadata};
+use crate::live::guarded::Guarded;
+use crate::live::recent::Recent;
 use crate::live::{self, Held, Live, Reload};
 use crate::record::arguments::Arguments;
 use crate::remote::{Exchanger, KeyRing, Verifier};
@@ -63,6 +65,8 @@ pub struct Plan {
     pub identity: Option<(Arc<IdentityTokens>, PathBuf)>,
     /// The first policy, in force.
     pub live: Live,
+    /// Who called lately, and what the next one may take from them.
+    pub recent: Recent,
     /// The file that is watched for the next one.
     pub policy_file: Option<PathBuf>,
     /// What is revoked at the start.
@@ -169,6 +173,7 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
         metrics,
         identity: settings.identity_token.as_ref().map(|token| identity(token, &public_url)).transpose()?,
         live,
+        recent: Recent::new(settings.reload_max_lost),
         policy_file: Some(settings.policy.clone()),
         revoked,
         revocations_file: settings.revocations.clone(),
@@ -279,6 +284,7 @@ pub fn start(plan: Plan) -> ExitCode {
     };
     let live = Arc::new(plan.live);
     report.policy_in_force(live.snapshot().generation);
+    let recent = Arc::new(plan.recent);
     let revoked = Arc::new(plan.revoked);
     let under_way = Arc::new(AtomicUsize::new(0));
     let upstream = Arc::new(Upstream::new(plan.upstream));
@@ -286,6 +292,7 @@ pub fn start(plan: Plan) -> ExitCode {
     let gateway = Gateway::new(Parts {
         config: plan.config,
         live: Arc::clone(&live),
+        recent: Arc::clone(&recent),
         revoked: Arc::clone(&revoked),
         verifier: plan.verifier,
         dpop: plan.dpop,
@@ -321,6 +328,7 @@ pub fn start(plan: Plan) -> ExitCode {
     operator.add_listener(tcp(plan.admin, is_shared));
     server.add_service(public);
     server.add_service(operator);
+    let live = Guarded::new(live, recent, signals.asked());
     watch_files((plan.policy_file, live), (plan.revocations_file, revoked), plan.identity, &signals, &report);
     server.run(RunArgs { shutdown_signal: Box::new(signals::Watch(Arc::clone(&signals))) });
     drop(plan.reserved);
@@ -375,7 +383,7 @@ fn server_conf(threads: usize, grace: Duration) -> ServerConf {
 
 /// Has all that may change while the gateway runs follow its file.
 fn watch_files(
-    (policy_file, live): (Option<PathBuf>, Arc<Live>),
+    (policy_file, live): (Option<PathBuf>, Guarded),
     (revocations_file, revoked): (Option<PathBuf>, Arc<Revoked>),
     identity: Option<(Arc<IdentityTokens>, PathBuf)>,
     signals: &Signals,
@@ -383,7 +391,7 @@ fn watch_files(
 ) {
     if let Some(file) = policy_file {
         let report = Arc::clone(report);
-        watch("policy", file, live, signals, move |reload| report.reloaded(reload));
+        watch("policy", file, Arc::new(live), signals, move |reload| report.reloaded(reload));
     }
     if let Some(file) = revocations_file {
         let report = Arc::clone(report);

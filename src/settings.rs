@@ -61,6 +61,8 @@ pub struct Settings {
     pub public_url: Option<PublicUrl>,
     /// The policy file.
     pub policy: PathBuf,
+    /// From how many recent callers a new policy may take something.
+    pub reload_max_lost: Option<usize>,
     /// The file that says what is revoked.
     pub revocations: Option<PathBuf>,
     /// Whose tokens are accepted, at least one.
@@ -164,6 +166,7 @@ impl Settings {
         Some(Self {
             listen,
             admin,
+            reload_max_lost: sources.parsed("reload.max_lost", |text| count(text, &(0..=1_000_000))),
             revocations: sources.parsed("revocations", readable_file),
             public_url,
             issuers: issuers::read(sources, &mut warnings),

@@ -78,6 +78,7 @@ async fn verified(
 
 async fn verify(gateway: &Gateway, bearer: &Bearer<'_>, epoch: u64, now: UnixTime) -> Result<Arc<Caller>, Refusal> {
     let caller = Arc::new(gateway.verifier.verify(bearer, now).await?);
+    gateway.recent.note(&caller, now);
     let issuers = gateway.verifier.ring().issuers();
     // What was asked for is remembered by whoever asked, for as long as the operator says.
     if let Route::Keys = gateway.verifier.route(bearer, &issuers) {

@@ -11,7 +11,7 @@ mod query;
 
 pub use access::{Access, Way};
 pub use classes::TooVaried;
-pub use diff::{Change, Direction, Effect, diff};
+pub use diff::{Change, Direction, Effect, diff, losses};
 pub use matrix::{Cell, Holder, Matrix, Row, matrix};
 pub use query::{Answer, what, who};
 

@@ -1,4 +1,4 @@
-//! From a signal to the end: SIGTERM drains, SIGINT ends at once, SIGHUP is for the policy.
+//! From a signal to the end: SIGTERM drains, SIGINT ends at once, SIGHUP takes the policy file as it is.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,6 +15,7 @@ pub struct Signals {
     delay: Duration,
     is_draining: AtomicBool,
     stop: Arc<AtomicBool>,
+    asked: Arc<AtomicBool>,
     under_way: Arc<AtomicUsize>,
     audit: Audit,
 }
@@ -28,7 +29,14 @@ impl Signals {
     /// Nothing was signalled yet.
     #[must_use]
     pub fn new(delay: Duration, under_way: Arc<AtomicUsize>, audit: Audit) -> Self {
-        Self { delay, is_draining: AtomicBool::new(false), stop: Arc::default(), under_way, audit }
+        Self {
+            delay,
+            is_draining: AtomicBool::new(false),
+            stop: Arc::default(),
+            asked: Arc::default(),
+            under_way,
+            audit,
+        }
     }
 
     /// Whether the gateway is going down: no new traffic should be sent to it.
@@ -41,6 +49,12 @@ impl Signals {
     #[must_use]
     pub fn stop(&self) -> Arc<AtomicBool> {
         Arc::clone(&self.stop)
+    }
+
+    /// Set when the operator asks for the policy file as it is, whatever it takes from whom.
+    #[must_use]
+    pub fn asked(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.asked)
     }
 
     /// Writes what is left to be written.
@@ -81,8 +95,8 @@ impl ShutdownSignalWatch for Watch {
                     self.0.finish();
                     return ShutdownSignal::FastShutdown;
                 }
-                // The policy file is looked at five times a second: there is nothing to hurry.
-                () = next(&mut hang_up) => {}
+                // The file is looked at five times a second anyway; this is for one that was refused.
+                () = next(&mut hang_up) => self.0.asked.store(true, Ordering::Relaxed),
             }
         }
         self.0.is_draining.store(true, Ordering::Relaxed);

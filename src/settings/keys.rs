@@ -50,6 +50,12 @@ const LIMITS: Option<&str> = Some("Limits");
 pub(super) const KEYS: &[Key] = &[
     one("upstream", "URL", "The MCP server: http://127.0.0.1:9000/mcp or unix:/run/mcp/server.sock#/mcp", MAIN),
     one("policy", "FILE", "The policy; without one everything would be refused", MAIN),
+    one(
+        "reload.max_lost",
+        "COUNT",
+        "From how many recent callers a new policy may take something [default: any number]",
+        MAIN,
+    ),
     one("revocations", "FILE", "Tokens, subjects, clients and sessions that are refused at once", MAIN),
     one(
         "public_url",

@@ -97,6 +97,70 @@ fn a_flawed_policy_leaves_the_last_good_one_and_says_so() {
 }
 
 #[test]
+fn a_policy_that_takes_too_much_from_callers_waits_for_the_operator() {
+    let upstream = Upstream::new(lists);
+    let gateway = Setup::before(&upstream).arg("--reload-max-lost", "1").start();
+    let file = gateway.folder.path().join("policy.yaml");
+    for caller in ["alice", "bob"] {
+        assert_eq!(gateway.ask(&Ask::post(&token(caller, "r"), call("read"))).status, 200);
+    }
+    rename_over(&file, &POLICY.replace("read: {scopes: [r]}", "read: {scopes: [w]}"));
+    let told = "the new policy takes something from 2 of 2 recent callers, and `reload.max_lost` is 1: tool read";
+    eventually("the objection", || gateway.admin("/readyz").text().contains(told).then_some(()));
+    assert_eq!(gateway.metric("toolgate_policy_reloads_total", "result=\"kept\""), 1);
+    assert_eq!(gateway.ask(&post(call("read"))).status, 200);
+    gateway.signal("HUP");
+    eventually("the new policy", || (gateway.ask(&post(call("read"))).status == 403).then_some(()));
+    // One caller's loss is within the bound.
+    rename_over(&file, &POLICY.replace("open: {scopes: []}", "open: {scopes: [w]}"));
+    eventually("the objection to the next", || {
+        gateway.admin("/readyz").text().contains("recent callers").then_some(())
+    });
+    rename_over(&file, &with_tool("later"));
+    eventually("what takes nothing", || sees(&gateway, "later").then_some(()));
+}
+
+/// Connections that ask all the time while the policy changes.
+const CONNECTIONS: usize = 200;
+
+#[test]
+fn every_request_is_judged_by_one_policy_however_often_it_changes() {
+    let upstream = Upstream::new(lists);
+    let setup = Setup::before(&upstream);
+    let policy = |tool: &str| format!("version: 1\ntools: {{{tool}: {{scopes: []}}}}\n");
+    std::fs::write(setup.folder().join("policy.yaml"), policy("later")).unwrap();
+    let gateway = setup.start();
+    let file = gateway.folder.path().join("policy.yaml");
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let list = post(request("1", "tools/list", "{}"));
+    let asked: usize = std::thread::scope(|scope| {
+        let ask = || {
+            let mut connections: Vec<Client> = (0..CONNECTIONS / 4).map(|_| gateway.connect()).collect();
+            let mut asked = 0;
+            while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                for connection in &mut connections {
+                    let seen = connection.ask(&list).text();
+                    assert_ne!(seen.contains("later"), seen.contains("last"), "{seen}");
+                    assert!(!seen.contains("open"), "{seen}");
+                    asked += 1;
+                }
+            }
+            asked
+        };
+        let askers: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
+        for change in 0_u64..12 {
+            rename_over(&file, &policy(if change % 2 == 0 { "last" } else { "later" }));
+            eventually("the change", || {
+                (gateway.metric("toolgate_policy_generation", "") == change + 2).then_some(())
+            });
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        askers.into_iter().map(|asker| asker.join().unwrap()).sum()
+    });
+    assert!(asked >= CONNECTIONS, "every connection has asked");
+}
+
+#[test]
 fn a_policy_that_vanishes_stays_in_force() {
     let upstream = Upstream::new(lists);
     let gateway = Gateway::before(&upstream);

@@ -1,8 +1,9 @@
 //! What changes for whom between two policies.
 
-use super::super::{Kind, OnDeny, Policy};
+use super::super::{Grants, Kind, OnDeny, Policy, Ruling};
 use super::access::{Access, Way};
 use super::classes::{TooVaried, classes};
+use crate::caller::Scopes;
 
 /// What changes about one thing, or about the things that one pattern stands for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -126,4 +127,27 @@ fn least(ways: impl Iterator<Item = Way>) -> Vec<Way> {
     let contains = |large: &Way, small: &Way| large != small && small.0.iter().all(|scope| large.0.contains(scope));
     let is_least = |way: &&Way| !ways.iter().any(|other| contains(way, other));
     ways.iter().filter(is_least).cloned().collect()
+}
+
+/// What holders of each of these sets of scopes lose when `new` takes the place of `old`.
+///
+/// # Errors
+/// [`TooVaried`] where not everything could be looked at.
+pub fn losses(old: &Policy, new: &Policy, sets: &[Scopes]) -> Result<Vec<Vec<(Kind, String)>>, TooVaried> {
+    let mut losses = vec![Vec::new(); sets.len()];
+    let before: Vec<Grants> = sets.iter().map(|set| old.grants(set)).collect();
+    let after: Vec<Grants> = sets.iter().map(|set| new.grants(set)).collect();
+    let permits = |policy: &Policy, grants: &Grants, kind, name: &str| {
+        matches!(policy.decide(grants, kind, name), Ruling::Permit(_))
+    };
+    for kind in Kind::ALL {
+        for class in classes(&[old, new], kind)? {
+            for (loss, (before, after)) in losses.iter_mut().zip(before.iter().zip(&after)) {
+                if permits(old, before, kind, &class.name) && !permits(new, after, kind, &class.name) {
+                    loss.push((kind, class.name.clone()));
+                }
+            }
+        }
+    }
+    Ok(losses)
 }
