@@ -170,6 +170,7 @@ fn shape(envelope: &Envelope<'_>) -> Result<Shape, Refusal> {
     match (&envelope.method, envelope.id) {
         (Some(_), _) if is_answer => Err(Refusal::MessageInvalid),
         (Some(method), Some(_)) if method.starts_with("notifications/") => Err(Refusal::MessageInvalid),
+        (Some(_), Some(id)) if !is_one_id(id) => Err(Refusal::IdInvalid),
         (Some(_), Some(_)) => Ok(Shape::Request),
         (Some(method), None) if method.starts_with("notifications/") => Ok(Shape::Notification),
         (Some(_), None) => Err(Refusal::IdMissing),
@@ -177,6 +178,13 @@ fn shape(envelope: &Envelope<'_>) -> Result<Shape, Refusal> {
         (None, Some(_)) if envelope.has_result != envelope.has_error => Ok(Shape::Reply),
         (None, _) => Err(Refusal::MessageInvalid),
     }
+}
+
+/// Whether all readers take `id`, a string or an integer as written, for the same id. Beyond 2^53 - 1 (RFC 7493
+/// §2.2) some round, so that two ids become one; and `-0` is `0` to some.
+fn is_one_id(id: &str) -> bool {
+    const MOST: u64 = (1 << 53) - 1;
+    id.starts_with('"') || (id != "-0" && id.parse::<i64>().is_ok_and(|id| id.unsigned_abs() <= MOST))
 }
 
 /// What the method asks for (MCP, `ClientRequest` and `ClientNotification` of every revision).

@@ -3,6 +3,8 @@
 //! Each panics where its property does not hold, so it is for tests alone.
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "a property that does not hold must be loud")]
 
+mod reference;
+
 use crate::caller::{Scopes, UnixTime};
 use crate::json::Reader;
 use crate::message::agreement::Mirror;
@@ -11,30 +13,30 @@ use crate::message::sse::{Event, EventStream};
 use crate::message::{Ask, recognise as recognise_body};
 use crate::policy::{Kind, Policy, Ruling};
 use crate::token::{Algorithm, Issuer, Issuers, KeySet, bearer, verify};
+use reference::Members;
 
-/// An accepted body is what a lenient parser takes it for, too: same method, same id, same name.
+/// An accepted body is what a strict reader of another make takes it for: no key twice anywhere, the same method, the
+/// same id, the same names.
 pub fn recognise(bytes: &[u8]) {
     let Ok(message) = recognise_body(&Mirror::default(), bytes, 64) else { return };
-    let lenient: serde_json::Value = match serde_json::from_slice(bytes) {
-        Ok(value) => value,
-        // It keeps numbers as f64, and its strings have no lone surrogates; ours passes both unread.
-        Err(error) => {
-            let excuses = ["number out of range", "surrogate", "unexpected end of hex escape", "recursion limit"];
-            let text = error.to_string();
-            assert!(excuses.iter().any(|excuse| text.contains(excuse)), "accepted what is no JSON: {text}");
-            return;
-        }
+    let text = std::str::from_utf8(bytes).unwrap_or_else(|_| panic!("accepted what is not UTF-8"));
+    let Some(reference) = Members::of(text) else {
+        panic!("accepted what is no object, or has a key twice: {text}")
     };
-    let text = |value: &serde_json::Value| value.as_str().map(ToOwned::to_owned);
-    assert_eq!(text(&lenient["method"]).unwrap_or_default(), message.method, "another method");
-    if let Some(id) = message.id {
-        assert_eq!(Some(&lenient["id"]), serde_json::from_str(id).ok().as_ref(), "another id");
+    assert_eq!(reference.text("jsonrpc").as_deref(), Some("2.0"), "another version");
+    assert_eq!(reference.text("method").unwrap_or_default(), message.method, "another method");
+    assert_eq!(reference.raw("id"), message.id, "another id");
+    assert_eq!(reference::names(&message.method, &reference), asked_names(&message.ask), "other names");
+}
+
+/// What a message asks for, by name.
+#[must_use]
+pub fn asked_names(ask: &Ask<'_>) -> Vec<String> {
+    if let Ask::Tool { name, .. } | Ask::Prompt { name } | Ask::Resource { uri: name } = ask {
+        return vec![name.to_string()];
     }
-    if let ("tools/call", Ask::Tool { name, .. }) = (message.method.as_ref(), &message.ask) {
-        assert_eq!(text(&lenient["params"]["name"]).as_deref(), Some(name.as_ref()), "another tool");
-    }
-    let keys = lenient.as_object().map(|object| object.keys().count());
-    assert!(keys.is_some_and(|count| count > 1), "accepted what is no object");
+    let Ask::Listen { uris, tasks, .. } = ask else { return Vec::new() };
+    uris.iter().chain(tasks).map(ToString::to_string).collect()
 }
 
 fn sees(_: ListKind, name: &str) -> bool {
@@ -144,8 +146,22 @@ mod tests {
             r#"{"id":"\u0041","m\u0065thod":"prompts/get","params":{"name":"p","_meta":{"k":1}},"jsonrpc":"2.0"}"#,
             r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#,
             r#"{"jsonrpc":"2.0","id":3,"result":{"a":1e400}}"#,
+            r#"{"jsonrpc":"2.0","id":4,"method":"resources/read","params":{"uri":"x:a","n\u00e4me":"\ud83d\ude00"}}"#,
+            r#"{"jsonrpc":"2.0","id":5,"method":"completion/complete","params":{"ref":{"type":"ref/prompt","name":"p"}}}"#,
+            r#"{"jsonrpc":"2.0","id":6,"method":"subscriptions/listen","params":{"notifications":{"resourceSubscriptions":["x:a","x:b"]}}}"#,
         ])) {
             super::recognise(&bytes);
+        }
+
+        /// Pieces of messages in any order: far from a message, and sometimes one.
+        #[test]
+        fn recognise_pieces(pieces in prop::collection::vec(prop::sample::select(&[
+            "{", "}", "[", "]", ",", ":", " ", "\n", "\"", "\\u0000", "\\u006e", "\u{feff}", "\"jsonrpc\":\"2.0\"", "\"id\":1", "\"id\":-0",
+            "\"method\":\"tools/call\"", "\"m\\u0065thod\":\"ping\"", "\"params\":{\"name\":\"a\"}", "\"params\":{", "\"name\":\"a\"",
+            "\"Name\":\"b\"", "\"n\\u0061me\":\"b\"", "\"result\":{}", "null", "1e400", "\"\\ud800\"", "\"x\":1",
+            "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"tools/call\",", "\"params\":{\"name\":\"a\",\"arguments\":{}}}",
+        ][..]), 0..8)) {
+            super::recognise(pieces.concat().as_bytes());
         }
 
         #[test]

@@ -146,7 +146,7 @@ refusals! {
     BatchRefused = "batch_refused", 400, -32600, "JSON-RPC batches are not accepted";
     /// The object is not a JSON-RPC 2.0 message of MCP.
     MessageInvalid = "message_invalid", 400, -32600, "the body is not a JSON-RPC 2.0 message";
-    /// The id is null, fractional or neither string nor integer.
+    /// The id is null, fractional, neither string nor integer, or an integer that some readers round (RFC 7493 §2.2).
     IdInvalid = "id_invalid", 400, -32600, "the id must be a string or an integer";
     /// A method that asks for something came without an id.
     IdMissing = "id_missing", 400, -32600, "a request needs an id";

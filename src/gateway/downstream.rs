@@ -433,6 +433,9 @@ impl Passage<'_> {
     }
 
     fn event(&mut self, event: &Event<'_>, out: &mut Vec<u8>) -> Result<(), Opaque> {
+        if event.is_ambiguous() {
+            return Err(Opaque);
+        }
         // HTTP+SSE of 2024-11-05: answers would come by another way than the requests we judge.
         if event.name() == Some(b"endpoint") {
             out.extend_from_slice(RETIRED);

@@ -35,6 +35,8 @@ const PROTOCOL: &str = "mcp-";
 const FROM_UPSTREAM: &[&str] = &[
     "www-authenticate",
     "proxy-authenticate",
+    "authentication-info",
+    "proxy-authentication-info",
     "set-cookie",
     "alt-svc",
     "location",

@@ -371,10 +371,12 @@ fn raw<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Range<usize>), Opaque> {
     Ok((text, start..reader.position()))
 }
 
-/// Reads an object and returns its member `name`, if that is a string.
+/// Reads an object and returns its member `name`, if that is a string, and no other member could be taken for it.
 fn string_member(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, Opaque> {
     let mut found = None;
+    let mut is_plain = true;
     reader.object(|key, value| {
+        is_plain &= !is_disguised(key, &[name]);
         if key == name && value.kind()? == Kind::String {
             found = value.string()?.decode().ok().map(Cow::into_owned);
         } else {
@@ -382,7 +384,7 @@ fn string_member(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, 
         }
         Ok::<_, Opaque>(())
     })?;
-    Ok(found)
+    Ok(found.filter(|_| is_plain))
 }
 
 fn apply(document: &[u8], mut edits: Vec<Edit>) -> Result<Passed, Opaque> {

@@ -15,6 +15,9 @@ use memchr::{memchr, memchr2};
 /// The byte-order mark that may stand at the very start of a stream.
 const BOM: &[u8] = b"\xEF\xBB\xBF";
 
+/// The fields that the standard gives a meaning to.
+const FIELDS: [&[u8]; 4] = [b"data", b"event", b"id", b"retry"];
+
 /// The buffer that is kept from one event to the next; a larger one is given back.
 const KEPT_CAPACITY: usize = 16 * 1024;
 
@@ -209,6 +212,16 @@ impl<'a> Event<'a> {
     #[must_use]
     pub fn id(&self) -> Option<&'a [u8]> {
         self.values(b"id").filter(|value| memchr(0, value).is_none()).last()
+    }
+
+    /// Whether a line is of a field that a careless reader may take for one of the standard's (`Data`, `data `), or
+    /// is no field by its look, such as a line of JSON. Clients that follow the standard ignore such lines.
+    #[must_use]
+    pub fn is_ambiguous(&self) -> bool {
+        Lines(self.split_bom().1).map(|line| field(line_text(line)).0).any(|name| {
+            let is_plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+            !is_plain || FIELDS.iter().any(|known| *known != name && known.eq_ignore_ascii_case(name))
+        })
     }
 
     /// The same event with other data: all other lines stay byte for byte, the first `data` line becomes the new

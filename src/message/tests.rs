@@ -164,15 +164,30 @@ fn refuses_keys_twice_or_in_disguise() {
 
 #[test]
 fn refuses_ids_that_are_none() {
-    for id in ["null", "1.0", "1.5", "1e3", "true", "{}", "[1]"] {
+    for id in [
+        "null",
+        "1.0",
+        "1.5",
+        "1e3",
+        "true",
+        "{}",
+        "[1]",
+        "-0",
+        "9007199254740992",
+        "-9007199254740992",
+        "18446744073709551616",
+    ] {
         refuses(&format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#), Refusal::IdInvalid);
     }
     refuses(r#"{"jsonrpc":"2.0","id":"\ud800","method":"ping"}"#, Refusal::JsonInvalid);
     refuses(r#"{"jsonrpc":"2.0","method":"tools/call","params":{"name":"a"}}"#, Refusal::IdMissing);
-    for id in ["0", "-1", "\"\"", "\"a\\nb\"", "9007199254740993"] {
+    for id in ["0", "-1", "\"\"", "\"a\\nb\"", "9007199254740991", "-9007199254740991"] {
         let body = format!(r#"{{"jsonrpc":"2.0","id":{id},"method":"ping"}}"#);
         assert_eq!(recognise(&LEGACY, body.as_bytes(), 8).unwrap().id, Some(id));
     }
+    // The id of an answer is the server's own, and the client's to give back as it was.
+    let answer = r#"{"jsonrpc":"2.0","id":9007199254740993,"result":{}}"#;
+    assert_eq!(recognise(&LEGACY, answer.as_bytes(), 8).unwrap().id, Some("9007199254740993"));
 }
 
 #[test]

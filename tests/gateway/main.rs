@@ -13,12 +13,15 @@
     reason = "a test that meets the unexpected should fail"
 )]
 
+#[path = "../corpus/cases.rs"]
+mod cases;
 mod support;
 
 mod bad_tokens;
 mod batches;
 mod bodies;
 mod connections;
+mod corpus;
 mod doors;
 mod hostile;
 mod identity;
@@ -35,3 +38,4 @@ mod standing;
 mod streams;
 mod tokens;
 mod transports;
+mod tricks;

@@ -32,6 +32,10 @@ pub struct Options {
     pub documents: Option<PathBuf>,
     /// Names of further tools, each of which returns its arguments.
     pub extra_tools: Vec<String>,
+    /// Names of further prompts, each of which says its name.
+    pub extra_prompts: Vec<String>,
+    /// URIs of further resources, each of which contains its URI.
+    pub extra_resources: Vec<String>,
     /// The file that gets one line for each executed operation.
     pub calls_log: Option<PathBuf>,
     /// Answers 2026-07-28 requests with an event stream even where one JSON object would do.

@@ -33,6 +33,14 @@ struct Arguments {
     #[arg(long = "extra-tool", value_name = "NAME")]
     extra_tools: Vec<String>,
 
+    /// Add a prompt that says its name; may be given more than once
+    #[arg(long = "extra-prompt", value_name = "NAME")]
+    extra_prompts: Vec<String>,
+
+    /// Add a resource that contains its URI; may be given more than once
+    #[arg(long = "extra-resource", value_name = "URI")]
+    extra_resources: Vec<String>,
+
     /// Append one line for each executed operation to this file
     #[arg(long, value_name = "FILE", env = "MCP_CALLS_LOG")]
     calls_log: Option<PathBuf>,
@@ -80,6 +88,8 @@ async fn run(arguments: Arguments) -> io::Result<()> {
     let options = Options {
         documents: arguments.documents,
         extra_tools: arguments.extra_tools,
+        extra_prompts: arguments.extra_prompts,
+        extra_resources: arguments.extra_resources,
         calls_log: arguments.calls_log,
         sse_responses: arguments.sse_responses,
     };

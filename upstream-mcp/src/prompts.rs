@@ -17,9 +17,16 @@ use crate::{
 /// The name of the prompts' one argument.
 pub(crate) const AUDIENCE: &str = "audience";
 
-/// All prompts.
-pub(crate) fn list() -> Vec<Prompt> {
-    Document::ALL.into_iter().map(prompt).collect()
+/// All prompts, with `extra` at the end.
+pub(crate) fn list(extra: &[String]) -> Vec<Prompt> {
+    let added = extra.iter().map(|name| Prompt::new(name, Some("Says its name"), None));
+    Document::ALL.into_iter().map(prompt).chain(added).collect()
+}
+
+/// Answers `prompts/get` for a prompt that was added.
+pub(crate) fn get_extra(calls: &CallsLog, name: &str) -> Result<GetPromptResult, ErrorData> {
+    calls.record("prompt", name)?;
+    Ok(GetPromptResult::new(vec![PromptMessage::new_text(Role::User, name)]))
 }
 
 fn prompt(document: Document) -> Prompt {

@@ -17,8 +17,9 @@ pub(crate) const MARKDOWN: &str = "text/markdown";
 /// The URI template of the documents.
 pub(crate) const TEMPLATE: &str = "docs://acme/{name}";
 
-/// All resources.
-pub(crate) fn list() -> Vec<Resource> {
+/// All resources, with `extra` at the end.
+pub(crate) fn list(extra: &[String]) -> Vec<Resource> {
+    let added = extra.iter().map(|uri| Resource::new(uri, uri).with_description("Contains its URI"));
     Document::ALL
         .into_iter()
         .map(|document| {
@@ -27,7 +28,14 @@ pub(crate) fn list() -> Vec<Resource> {
                 .with_description(format!("The sample company's {} document", document.name()))
                 .with_mime_type(MARKDOWN)
         })
+        .chain(added)
         .collect()
+}
+
+/// Answers `resources/read` for a resource that was added.
+pub(crate) fn read_extra(calls: &CallsLog, uri: &str) -> Result<ReadResourceResult, ErrorData> {
+    calls.record("resource", uri)?;
+    Ok(ReadResourceResult::new(vec![ResourceContents::text(uri, uri)]))
 }
 
 /// All resource templates.

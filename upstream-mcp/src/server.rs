@@ -34,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) calls: CallsLog,
     pub(crate) listeners: Listeners,
     pub(crate) extra_tools: Vec<String>,
+    pub(crate) extra_prompts: Vec<String>,
+    pub(crate) extra_resources: Vec<String>,
 }
 
 impl Shared {
@@ -44,6 +46,8 @@ impl Shared {
             library: Library::new(options.documents),
             listeners: Listeners::default(),
             extra_tools: options.extra_tools,
+            extra_prompts: options.extra_prompts,
+            extra_resources: options.extra_resources,
         })
     }
 }
@@ -113,7 +117,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListPromptsResult, ErrorData> {
-        Ok(ListPromptsResult::with_all_items(prompts::list()))
+        Ok(ListPromptsResult::with_all_items(prompts::list(&self.shared.extra_prompts)))
     }
 
     async fn get_prompt(
@@ -121,6 +125,9 @@ impl ServerHandler for Server {
         request: GetPromptRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<GetPromptResponse, ErrorData> {
+        if self.shared.extra_prompts.contains(&request.name) {
+            return prompts::get_extra(&self.shared.calls, &request.name).map(Into::into);
+        }
         prompts::get(&self.shared.calls, &self.shared.library, &request).await.map(Into::into)
     }
 
@@ -129,7 +136,7 @@ impl ServerHandler for Server {
         _request: Option<PaginatedRequestParams>,
         _context: RequestContext<RoleServer>,
     ) -> Result<ListResourcesResult, ErrorData> {
-        Ok(ListResourcesResult::with_all_items(resources::list()))
+        Ok(ListResourcesResult::with_all_items(resources::list(&self.shared.extra_resources)))
     }
 
     async fn list_resource_templates(
@@ -145,6 +152,9 @@ impl ServerHandler for Server {
         request: ReadResourceRequestParams,
         _context: RequestContext<RoleServer>,
     ) -> Result<ReadResourceResponse, ErrorData> {
+        if self.shared.extra_resources.contains(&request.uri) {
+            return resources::read_extra(&self.shared.calls, &request.uri).map(Into::into);
+        }
         resources::read(&self.shared.calls, &self.shared.library, &request.uri).await.map(Into::into)
     }
 

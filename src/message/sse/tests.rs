@@ -121,6 +121,33 @@ fn names_are_exact() {
 }
 
 #[test]
+fn a_line_that_is_nearly_a_field_is_ambiguous() {
+    let is_ambiguous = |text: &str| Event::new(text.as_bytes(), true).is_ambiguous();
+    for text in [
+        "Data: x\n\n",
+        "DATA:x\n\n",
+        "data : x\n\n",
+        " data: x\n\n",
+        "data\0: x\n\n",
+        "{\"a\":1}\n\n",
+        "[1]\n\n",
+        "iD: 1\n\n",
+    ] {
+        assert!(is_ambiguous(text), "{text:?}");
+    }
+    for text in [
+        "\u{feff}data: x\n\n",
+        "data\nid\r\nevent:\rretry: 1\n\n",
+        ": Data: x\n\n",
+        "x-acme: {}\n\n",
+        "dat: 1\n\n",
+        "\n",
+    ] {
+        assert!(!is_ambiguous(text), "{text:?}");
+    }
+}
+
+#[test]
 fn a_comment_passes_at_once_and_inside_an_event_it_stays() {
     check(b": ping\n", &[(b": ping\n", None)], b"");
     check(b": ping\n\n", &[(b": ping\n", None), (b"\n", None)], b"");

@@ -62,6 +62,11 @@ impl Ask {
         self.without(name).header(name, value)
     }
 
+    pub(crate) fn instead_of_post(mut self, method: &str) -> Self {
+        self.method = method.into();
+        self
+    }
+
     pub(crate) fn target(mut self, target: &str) -> Self {
         self.target = target.into();
         self

@@ -96,6 +96,22 @@ async fn lists_and_calls_tools() {
 }
 
 #[tokio::test]
+async fn gives_the_prompts_and_resources_that_were_added() {
+    let (extra_prompts, extra_resources) = (vec!["added".to_owned()], vec!["x:added".to_owned()]);
+    let upstream = Upstream::start_with(Options { extra_prompts, extra_resources, ..Options::default() }).await;
+    let mut session = Session::open(&upstream).await;
+    let prompts = session.ask("prompts/list", json!({})).await;
+    assert_eq!(names(&prompts["result"]["prompts"]).last(), Some(&"added"));
+    let prompt = session.ask("prompts/get", json!({ "name": "added" })).await;
+    assert_eq!(prompt["result"]["messages"][0]["content"]["text"], "added");
+    let resources = session.ask("resources/list", json!({})).await;
+    assert_eq!(resources["result"]["resources"].as_array().unwrap().last().unwrap()["uri"], "x:added");
+    let resource = session.ask("resources/read", json!({ "uri": "x:added" })).await;
+    assert_eq!(resource["result"]["contents"][0]["text"], "x:added");
+    assert_eq!(upstream.calls(), ["prompt added", "resource x:added"]);
+}
+
+#[tokio::test]
 async fn gives_the_documents_as_resources_and_prompts() {
     let upstream = Upstream::start().await;
     let mut session = Session::open(&upstream).await;
