@@ -59,6 +59,11 @@ impl Catalogue {
         self.tools.tools_of_interface(uri)
     }
 
+    /// The names of all tools that have an interface.
+    pub fn tools_with_interface(&self) -> impl Iterator<Item = &str> {
+        self.tools.tools_with_interface()
+    }
+
     /// Whether a listing of this kind was seen from its first page to its last, and is still whole.
     #[must_use]
     pub fn is_complete(&self, kind: ListKind) -> bool {

@@ -51,6 +51,10 @@ impl Shelf {
         self.interfaces.get(uri).into_iter().flatten().map(AsRef::as_ref)
     }
 
+    pub(super) fn tools_with_interface(&self) -> impl Iterator<Item = &str> {
+        self.interfaces.values().flatten().map(AsRef::as_ref)
+    }
+
     pub(super) fn is_complete(&self) -> bool {
         self.chain.last().is_some_and(|page| page.next.is_none())
     }

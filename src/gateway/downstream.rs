@@ -412,10 +412,11 @@ impl Passage<'_> {
             return None;
         }
         let after = Seen::of(snapshot, self.caller);
-        if standing.is_lost(after.view()) {
+        let catalogue = self.listed.catalogue();
+        if standing.is_lost(after.view(), &catalogue) {
             return Some(Ending::PermissionLost);
         }
-        standing.note(self.changes.between(view, &after, &self.listed.catalogue()));
+        standing.note(self.changes.between(view, &after, &catalogue));
         *view = after;
         None
     }

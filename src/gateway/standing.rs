@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 
 use crate::caller::Caller;
 use crate::catalogue::Catalogue;
-use crate::judge::{self, Change};
+use crate::judge::{self, Change, apps};
 use crate::live::Snapshot;
 use crate::message::notice::{Changed, closed, list_changed};
 use crate::policy::{Grants, Kind, View};
@@ -67,8 +67,10 @@ impl Standing {
     /// and the specification has no way to take a part of a subscription back; whoever asks again learns what is
     /// missing.
     #[must_use]
-    pub fn is_lost(&self, view: View<'_>) -> bool {
-        !self.uris.iter().all(|uri| view.permits(Kind::Resource, uri))
+    pub fn is_lost(&self, view: View<'_>, catalogue: &Catalogue) -> bool {
+        let sees = |tool: &str| view.permits(Kind::Tool, tool);
+        let has = |uri: &str| view.permits(Kind::Resource, uri) && apps::shows(catalogue, uri, false, sees);
+        !self.uris.iter().all(|uri| has(uri))
     }
 
     /// Notes what the caller sees otherwise than before.
@@ -150,7 +152,7 @@ impl Changes {
             known.iter().find(|(from, to, _)| is(from, before) && is(to, after)).map(|(.., change)| *change)
         });
         known.unwrap_or_else(|| {
-            let change = judge::change(before.view(), after.view(), self.is_same_for_all.then_some(catalogue));
+            let change = judge::change(before.view(), after.view(), catalogue, self.is_same_for_all);
             if let Ok(mut known) = self.known.lock() {
                 // Older policies are not asked about any more once every stream has heard.
                 known.retain(|(_, to, _)| to.generation() == after.generation());
