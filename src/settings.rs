@@ -156,6 +156,9 @@ impl Settings {
             }
             Some(_) => {}
         }
+        if let Some(upstream) = upstream.as_ref().filter(|upstream| upstream.is_public()) {
+            warnings.push(format!("upstream {upstream} is a public address: whoever reaches it needs no gateway"));
+        }
         let audit_arguments = sources.read("audit.arguments", Extent::None, extent);
         if audit_arguments == Extent::Full {
             warnings.push("audit.arguments: full writes what callers send, secrets too".to_owned());

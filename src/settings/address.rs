@@ -124,6 +124,14 @@ impl Upstream {
         }
     }
 
+    /// Whether it is at an address of the whole internet. Of a name that cannot be said.
+    pub(super) fn is_public(&self) -> bool {
+        match self {
+            Self::Tcp { host, .. } => host.parse().is_ok_and(super::provider::is_public),
+            Self::Unix { .. } => false,
+        }
+    }
+
     /// What the `Host` header of a request to it says.
     #[must_use]
     pub fn authority(&self) -> String {

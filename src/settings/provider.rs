@@ -300,7 +300,7 @@ fn is_private(address: IpAddr) -> bool {
     is_in(PRIVATE, address) && !is_in(METADATA, address)
 }
 
-fn is_public(address: IpAddr) -> bool {
+pub(super) fn is_public(address: IpAddr) -> bool {
     let is_global = address.is_ipv4() || GLOBAL.contains(address);
     is_global && ![PRIVATE, METADATA, SPECIAL].into_iter().any(|networks| is_in(networks, address))
 }

@@ -467,6 +467,23 @@ fn clear_text_beyond_loopback_is_warned_of() {
 }
 
 #[test]
+fn a_server_that_everybody_may_reach_is_warned_of() {
+    for (upstream, is_warned) in [
+        ("http://127.0.0.1:9000/mcp", false),
+        ("http://10.1.2.3:9000/mcp", false),
+        ("http://[fd00::1]:9000/mcp", false),
+        ("http://server:9000/mcp", false),
+        ("unix:/run/mcp.sock", false),
+        ("http://93.184.216.34/mcp", true),
+        ("http://[2606:2800:220:1::1]/mcp", true),
+    ] {
+        let settings = Folder::new().resolve(&[&["--upstream", upstream], &FLAGS[2..]].concat(), &[], "").unwrap();
+        let warnings = &settings.warnings;
+        assert_eq!(warnings.iter().any(|warning| warning.contains("public address")), is_warned, "{warnings:?}");
+    }
+}
+
+#[test]
 fn audit_lines_go_to_a_place_that_is_meant() {
     assert_eq!(AuditTarget::parse("/var/log/a"), Ok(AuditTarget::File("/var/log/a".into())));
     assert_eq!(AuditTarget::parse("stderr"), Ok(AuditTarget::Stderr));

@@ -104,6 +104,33 @@ fn ambiguous_framing_is_refused_and_nothing_is_smuggled() {
 }
 
 #[test]
+fn an_old_version_of_http_frames_by_length_alone() {
+    let upstream = Upstream::fine();
+    let mut gateway = Gateway::before(&upstream);
+    let old = |ask: &Ask| String::from_utf8(ask.bytes()).unwrap().replacen("HTTP/1.1", "HTTP/1.0", 1);
+    let inner = String::from_utf8(post(call("open")).bytes()).unwrap();
+    // HTTP/1.0 has no chunks (RFC 9112 §6.1): who sends some to it means to be read in two ways.
+    let chunked = post(format!("0\r\n\r\n{inner}")).without_length();
+    let both = post(format!("0\r\n\r\n{inner}")).header("Transfer-Encoding", "chunked");
+    for ask in [chunked.header("Transfer-Encoding", "chunked"), both] {
+        let mut client = gateway.connect();
+        client.send(old(&ask).as_bytes());
+        client.end_sending();
+        let mut answer = Vec::new();
+        client.rest(&mut answer);
+        let answer = String::from_utf8_lossy(&answer).into_owned();
+        assert!(answer.matches("HTTP/1.").count() <= 1 && !answer.contains(" 200 "), "{answer}");
+        assert!(upstream.requests().is_empty());
+    }
+    let mut client = gateway.connect();
+    client.send(old(&post(call("open"))).as_bytes());
+    let response = client.response();
+    assert_eq!(response.status, 200);
+    assert!(client.is_closed(), "{response:?}");
+    gateway.is_well();
+}
+
+#[test]
 fn heads_that_are_no_http_are_refused() {
     let upstream = Upstream::fine();
     let mut gateway = Gateway::before(&upstream);

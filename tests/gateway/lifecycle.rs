@@ -52,6 +52,56 @@ fn a_tool_appears_when_the_policy_file_is_replaced() {
 }
 
 #[test]
+fn every_answer_is_of_one_policy_however_often_it_changes() {
+    const TOOLS: [&str; 3] = ["open", "later", "last"];
+    let upstream = Upstream::new(lists);
+    let mut gateway = Gateway::before(&upstream);
+    let file = gateway.folder.path().join("policy.yaml");
+    // Each policy has a tool of its own: an answer that shows both, or none, is of no policy.
+    let policies = ["later", "last"].map(|tool| format!("version: 1\ntools:\n  {tool}: {{scopes: []}}\n"));
+    rename_over(&file, &policies[0]);
+    eventually("the first policy", || sees(&gateway, "later").then_some(()));
+    let is_over = std::sync::atomic::AtomicBool::new(false);
+    let counts = std::thread::scope(|scope| {
+        let callers: Vec<_> = (0..2)
+            .map(|_| {
+                scope.spawn(|| {
+                    let mut client = gateway.connect();
+                    let mut seen = [0_u32; 3];
+                    while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
+                        let text = client.ask(&post(request("1", "tools/list", "{}"))).text();
+                        let shown: Vec<_> =
+                            (0..).zip(TOOLS).filter(|(_, tool)| text.contains(&format!("\"{tool}\""))).collect();
+                        let [(at, _)] = shown[..] else { panic!("{text}") };
+                        seen[at] += 1;
+                        let called = client.ask(&post(call(TOOLS[at]))).json();
+                        // The policy may have changed between the two; the answer is one of two all the same.
+                        assert!(
+                            called["result"]["said"] == "fine" || called["error"]["code"] == -32602,
+                            "{called}"
+                        );
+                    }
+                    seen
+                })
+            })
+            .collect();
+        for round in 1..=6_u64 {
+            rename_over(&file, &policies[usize::try_from(round % 2).unwrap()]);
+            eventually("the next policy", || {
+                (gateway.metric("toolgate_policy_generation", "") >= 2 + round).then_some(())
+            });
+        }
+        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        callers.into_iter().map(|caller| caller.join().unwrap()).collect::<Vec<_>>()
+    });
+    for tool in [1, 2] {
+        assert!(counts.iter().map(|seen| seen[tool]).sum::<u32>() > 0, "{counts:?}");
+    }
+    assert!(counts.iter().all(|seen| seen[0] == 0), "{counts:?}");
+    gateway.is_well();
+}
+
+#[test]
 fn a_swapped_link_is_followed_as_kubernetes_swaps_it() {
     let upstream = Upstream::new(lists);
     let setup = Setup::before(&upstream);

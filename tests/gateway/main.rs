@@ -26,6 +26,7 @@ mod doors;
 mod hostile;
 mod identity;
 mod in_flight;
+mod leaks;
 mod lifecycle;
 mod lists;
 mod proofs;

@@ -87,6 +87,35 @@ fn in_other_hands_a_session_is_none() {
 }
 
 #[test]
+fn no_kind_of_message_reaches_the_session_of_another() {
+    let upstream = Upstream::new(with_sessions);
+    let gateway = Gateway::before(&upstream);
+    let session = open(&gateway, &token("alice", "r"));
+    let messages = [
+        (r#"{"jsonrpc":"2.0","id":1,"result":{"action":"accept"}}"#.to_owned(), ""),
+        (r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"no"}}"#.to_owned(), ""),
+        (r#"{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}"#.to_owned(), ""),
+        (r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#.to_owned(), ""),
+        (request("7", "logging/setLevel", r#"{"level":"debug"}"#), "7"),
+        (request("7", "tools/list", "{}"), "7"),
+        (request("7", "ping", "{}"), "7"),
+        (request("7", "initialize", "{}"), "7"),
+    ];
+    for (body, id) in &messages {
+        let foreign = gateway.ask(&Ask::post(&token("bob", "r w"), &**body).header("Mcp-Session-Id", &session));
+        assert_eq!(foreign.status, 404, "{body}");
+        assert_eq!(foreign.json().get("id").map(ToString::to_string).unwrap_or_default(), *id, "{body}");
+    }
+    assert_eq!(upstream.requests().len(), 1);
+    // Its owner may send them all.
+    for (body, _) in &messages[..7] {
+        let own = gateway.ask(&Ask::post(&token("alice", "r"), &**body).header("Mcp-Session-Id", &session));
+        assert!([200, 202].contains(&own.status), "{body}: {}", own.status);
+    }
+    assert_eq!(upstream.requests().len(), 8);
+}
+
+#[test]
 fn replicas_with_the_same_key_share_sessions_and_others_do_not() {
     let upstream = Upstream::new(with_sessions);
     let replica = |key: &str| {
