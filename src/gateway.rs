@@ -18,6 +18,7 @@ pub mod listed;
 pub mod metadata;
 pub mod record;
 pub mod standing;
+pub mod tasks;
 pub mod upstream;
 pub mod verified;
 pub mod who;
@@ -49,6 +50,7 @@ use intake::Bodies;
 use listed::Listed;
 use record::Report;
 use standing::Changes;
+use tasks::Makers;
 use upstream::Upstream;
 use verified::VerifiedCache;
 use who::Proofs;
@@ -145,6 +147,7 @@ pub struct Gateway {
     bodies: Bodies,
     in_flight: Arc<InFlight>,
     sealer: Sealer,
+    makers: Makers,
     upstream: Arc<Upstream>,
     exchanger: Option<Exchanger>,
     listed: Arc<Listed>,
@@ -170,7 +173,7 @@ pub struct Parts {
     pub verifier: Verifier,
     /// On which terms DPoP proofs are accepted.
     pub dpop: DpopTerms,
-    /// What binds sessions to their owners.
+    /// What binds sessions and tasks to their owners.
     pub sealer: Sealer,
     /// Where it forwards to.
     pub upstream: Arc<Upstream>,
@@ -238,6 +241,7 @@ impl Gateway {
             proofs: Proofs::new(&dpop),
             dpop,
             sealer,
+            makers: Makers::default(),
             upstream,
             exchanger,
             listed: Arc::default(),

@@ -12,7 +12,9 @@ pub mod id;
 pub mod lists;
 pub mod notice;
 pub mod reply;
+pub mod splice;
 pub mod sse;
+pub mod tasks;
 
 use std::borrow::Cow;
 
@@ -22,6 +24,7 @@ use agreement::{Mirror, Said};
 use disguise::is_disguised;
 use envelope::{Broken, Envelope, Params};
 use notice::Changed;
+use tasks::TaskName;
 
 /// The lists a caller can ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -34,6 +37,8 @@ pub enum List {
     Resources,
     /// `resources/templates/list`
     ResourceTemplates,
+    /// `tasks/list`
+    Tasks,
 }
 
 /// What a message asks for, as far as permission goes.
@@ -62,14 +67,12 @@ pub enum Ask<'a> {
     },
     /// `subscriptions/listen`
     Listen {
-        /// `params.notifications.resourceSubscriptions`
+        /// `params.notifications.resourceSubscriptions`; tasks are in [`Message::tasks`].
         uris: Vec<Cow<'a, str>>,
-        /// `params.notifications.taskIds`
-        tasks: Vec<Cow<'a, str>>,
         /// Of which changed lists it wants to hear: `toolsListChanged`, `promptsListChanged`, `resourcesListChanged`.
         lists: Vec<Changed>,
     },
-    /// A task of this caller, or all of them.
+    /// A task, by the handle that this caller has of it: `params.taskId`
     Task,
     /// A method that the specification names and a policy may restrict.
     Specified,
@@ -103,6 +106,8 @@ pub struct Message<'a> {
     pub ask: Ask<'a>,
     /// `params.cursor` as written: which page of a list is asked for.
     pub cursor: Option<&'a str>,
+    /// Where tasks are named, in the order in which that matters: what is asked for first.
+    pub tasks: Vec<TaskName<'a>>,
 }
 
 /// A body that was refused.
@@ -131,42 +136,54 @@ pub fn recognise<'a>(mirror: &Mirror<'_>, body: &'a [u8], depth: u16) -> Result<
         method: None,
     })?;
     let (id, method) = (envelope.id, envelope.method.clone());
-    understand(mirror, envelope, depth).map_err(|refusal| Unrecognised { refusal, id, era: claimed, method })
+    understand(mirror, envelope, body, depth).map_err(|refusal| Unrecognised { refusal, id, era: claimed, method })
 }
 
-fn understand<'a>(mirror: &Mirror<'_>, envelope: Envelope<'a>, depth: u16) -> Result<Message<'a>, Refusal> {
+fn understand<'a>(
+    mirror: &Mirror<'_>,
+    envelope: Envelope<'a>,
+    body: &'a [u8],
+    depth: u16,
+) -> Result<Message<'a>, Refusal> {
     let shape = shape(&envelope)?;
-    let Envelope { id, method, params, .. } = envelope;
+    let Envelope { id, method, params, result, .. } = envelope;
     let params = params.unwrap_or_default();
     let method = method.unwrap_or_default();
     if shape == Shape::Reply {
         // MCP 2026-07-28, streamable-http: clients must not post responses.
-        return match mirror.agree(&Said { version: None, method: "", name: None, is_request: false })? {
+        return match mirror.agree(&Said::default())? {
             Era::Modern => Err(Refusal::MessageInvalid),
-            era @ Era::Legacy => Ok(Message { shape, era, id, method, ask: Ask::Base, cursor: None }),
+            era @ Era::Legacy => {
+                let tasks = tasks::in_reply(result, body, depth)?;
+                Ok(Message { shape, era, id, method, ask: Ask::Base, cursor: None, tasks })
+            }
         };
     }
-    let version = meta_version(&params, depth)?;
+    let meta = Meta::read(params.get("_meta"), depth)?;
+    let version = meta.version.map(|version| text(Some(version))).transpose()?;
     let asked = ask(&method, shape, &params, depth);
     let named = asked.as_ref().ok().and_then(|asked| mirrored_name(&method, asked, &params));
     let said = Said {
         version: version.as_deref(),
         method: &method,
         name: named.as_deref(),
+        // The revision that mirrors names no longer has this method.
+        is_name_due: method != "tasks/result",
         is_request: shape == Shape::Request,
     };
     let era = mirror.agree(&said)?;
     let ask = asked.map_err(|refusal| if is_gone(era, &method) { Refusal::MethodUnknown } else { refusal })?;
-    Ok(Message { shape, era, id, ask, method, cursor: params.get("cursor") })
+    let tasks = tasks::Names { body, depth, shape }.find(&ask, &params, &meta)?;
+    Ok(Message { shape, era, id, method, ask, cursor: params.get("cursor"), tasks })
 }
 
 /// Whether MCP 2026-07-28 has no such request any more, so that nothing can be wrong with its parameters.
 fn is_gone(era: Era, method: &str) -> bool {
-    era == Era::Modern && matches!(method, "resources/subscribe" | "resources/unsubscribe")
+    era == Era::Modern && matches!(method, "resources/subscribe" | "resources/unsubscribe" | "tasks/result")
 }
 
 fn shape(envelope: &Envelope<'_>) -> Result<Shape, Refusal> {
-    let is_answer = envelope.has_result || envelope.has_error;
+    let is_answer = envelope.result.is_some() || envelope.has_error;
     match (&envelope.method, envelope.id) {
         (Some(_), _) if is_answer => Err(Refusal::MessageInvalid),
         (Some(method), Some(_)) if method.starts_with("notifications/") => Err(Refusal::MessageInvalid),
@@ -175,7 +192,7 @@ fn shape(envelope: &Envelope<'_>) -> Result<Shape, Refusal> {
         (Some(method), None) if method.starts_with("notifications/") => Ok(Shape::Notification),
         (Some(_), None) => Err(Refusal::IdMissing),
         // One of the two, never both (JSON-RPC 2.0 §5).
-        (None, Some(_)) if envelope.has_result != envelope.has_error => Ok(Shape::Reply),
+        (None, Some(_)) if envelope.result.is_some() != envelope.has_error => Ok(Shape::Reply),
         (None, _) => Err(Refusal::MessageInvalid),
     }
 }
@@ -194,8 +211,9 @@ fn ask<'a>(method: &str, shape: Shape, params: &Params<'a>, depth: u16) -> Resul
             "notifications/initialized"
             | "notifications/cancelled"
             | "notifications/progress"
-            | "notifications/roots/list_changed" => Ask::Base,
-            "notifications/tasks/status" => Ask::Task,
+            | "notifications/roots/list_changed"
+            // Of a task that the client runs for the server: the identifier is the client's own.
+            | "notifications/tasks/status" => Ask::Base,
             _ => Ask::Extension,
         });
     }
@@ -211,8 +229,16 @@ fn ask<'a>(method: &str, shape: Shape, params: &Params<'a>, depth: u16) -> Resul
             Ask::Resource { uri: text(params.get("uri"))? }
         }
         "completion/complete" => reference(params.get("ref"), depth)?,
-        "subscriptions/listen" => listen(params.get("notifications"), depth)?,
-        "tasks/get" | "tasks/result" | "tasks/cancel" | "tasks/update" | "tasks/list" => Ask::Task,
+        "subscriptions/listen" => {
+            let Wanted { uris, tasks, lists } = listen(params.get("notifications"), depth)?;
+            texts(tasks, depth)?;
+            Ask::Listen { uris: texts(uris, depth)?, lists }
+        }
+        "tasks/list" => Ask::List(List::Tasks),
+        "tasks/get" | "tasks/result" | "tasks/cancel" | "tasks/update" => {
+            text(params.get("taskId"))?;
+            Ask::Task
+        }
         "logging/setLevel" => Ask::Specified,
         _ => Ask::Extension,
     })
@@ -223,7 +249,7 @@ fn mirrored_name<'a>(method: &str, asked: &Ask<'a>, params: &Params<'a>) -> Opti
     match (method, asked) {
         ("tools/call", Ask::Tool { name, .. }) | ("prompts/get", Ask::Prompt { name }) => Some(name.clone()),
         ("resources/read", Ask::Resource { uri }) => Some(uri.clone()),
-        ("tasks/get" | "tasks/update" | "tasks/cancel", _) => text(params.get("taskId")).ok(),
+        (_, Ask::Task) => text(params.get("taskId")).ok(),
         _ => None,
     }
 }
@@ -247,15 +273,28 @@ pub fn text_of(member: &str) -> Option<String> {
 }
 
 const META_VERSION: &str = "io.modelcontextprotocol/protocolVersion";
+const META_RELATED_TASK: &str = "io.modelcontextprotocol/related-task";
 
-/// The version that the body itself claims (MCP 2026-07-28, basic, "Request metadata").
-fn meta_version<'a>(params: &Params<'a>, depth: u16) -> Result<Option<Cow<'a, str>>, Refusal> {
-    let Some(meta) = params.get("_meta") else { return Ok(None) };
-    let mut found = None;
-    members(meta, depth, &[META_VERSION], |_, value| {
-        found = Some(value);
-    })?;
-    found.map(|value| text(Some(value))).transpose()
+/// What `_meta` says that matters here, as written.
+#[derive(Debug, Default)]
+struct Meta<'a> {
+    /// The version that the body itself claims (MCP 2026-07-28, basic, "Request metadata").
+    version: Option<&'a str>,
+    /// The task that the message belongs to (MCP 2025-11-25, tasks, "Related Task Metadata").
+    related_task: Option<&'a str>,
+}
+
+impl<'a> Meta<'a> {
+    fn read(meta: Option<&'a str>, depth: u16) -> Result<Self, Refusal> {
+        let mut found = Self::default();
+        if let Some(meta) = meta {
+            members(meta, depth, &[META_VERSION, META_RELATED_TASK], |key, value| match key {
+                META_VERSION => found.version = Some(value),
+                _ => found.related_task = Some(value),
+            })?;
+        }
+        Ok(found)
+    }
 }
 
 /// `params.ref`: a prompt by name or a resource (template) by URI.
@@ -273,27 +312,39 @@ fn reference(member: Option<&str>, depth: u16) -> Result<Ask<'_>, Refusal> {
     }
 }
 
-/// `params.notifications`: what a listener wants to hear of.
-fn listen(member: Option<&str>, depth: u16) -> Result<Ask<'_>, Refusal> {
+/// `params.notifications`, as written: what a listener wants to hear of.
+#[derive(Default)]
+struct Wanted<'a> {
+    uris: Option<&'a str>,
+    tasks: Option<&'a str>,
+    lists: Vec<Changed>,
+}
+
+fn listen(member: Option<&str>, depth: u16) -> Result<Wanted<'_>, Refusal> {
     const KNOWN: &[&str] =
         &["resourceSubscriptions", "taskIds", "toolsListChanged", "promptsListChanged", "resourcesListChanged"];
-    let (mut uris, mut tasks, mut lists) = (None, None, Vec::new());
+    let mut wanted = Wanted::default();
     if let Some(member) = member {
         members(member, depth, KNOWN, |key, value| match key {
-            "resourceSubscriptions" => uris = Some(value),
-            "taskIds" => tasks = Some(value),
+            "resourceSubscriptions" => wanted.uris = Some(value),
+            "taskIds" => wanted.tasks = Some(value),
             // What is not a plain yes is the server's to refuse.
             _ if value != "true" => {}
-            "toolsListChanged" => lists.push(Changed::Tools),
-            "promptsListChanged" => lists.push(Changed::Prompts),
-            _ => lists.push(Changed::Resources),
+            "toolsListChanged" => wanted.lists.push(Changed::Tools),
+            "promptsListChanged" => wanted.lists.push(Changed::Prompts),
+            _ => wanted.lists.push(Changed::Resources),
         })?;
     }
-    Ok(Ask::Listen { uris: texts(uris, depth)?, tasks: texts(tasks, depth)?, lists })
+    Ok(wanted)
 }
 
 /// A member that must be an array of strings, if it is there.
 fn texts(member: Option<&str>, depth: u16) -> Result<Vec<Cow<'_, str>>, Refusal> {
+    elements(member, depth)?.into_iter().map(|element| text(Some(element))).collect()
+}
+
+/// The elements, as written, of a member that must be an array, if it is there.
+fn elements(member: Option<&str>, depth: u16) -> Result<Vec<&str>, Refusal> {
     let Some(member) = member else { return Ok(Vec::new()) };
     let mut reader = Reader::new(member.as_bytes(), depth)?;
     if reader.kind()? != Kind::Array {
@@ -301,7 +352,7 @@ fn texts(member: Option<&str>, depth: u16) -> Result<Vec<Cow<'_, str>>, Refusal>
     }
     let mut all = Vec::new();
     reader.array(|element| {
-        all.push(text(Some(element.raw()?))?);
+        all.push(element.raw()?);
         Ok::<_, Refusal>(())
     })?;
     Ok(all)

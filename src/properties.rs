@@ -5,13 +5,17 @@
 
 mod reference;
 
-use crate::caller::{Scopes, UnixTime};
-use crate::json::Reader;
+use crate::caller::{Caller, Scopes, UnixTime};
+use crate::json::{Reader, quoted};
+use crate::judge;
 use crate::message::agreement::Mirror;
-use crate::message::lists::{Filter, Freshness, ListKind, Passed};
+use crate::message::lists::{Filter, Freshness, ListKind, Passed, TaskSeals};
 use crate::message::sse::{Event, EventStream};
-use crate::message::{Ask, recognise as recognise_body};
+use crate::message::tasks::TaskRole;
+use crate::message::{Ask, Message, recognise as recognise_body};
 use crate::policy::{Kind, Policy, Ruling};
+use crate::session::Sealer;
+use crate::session::task::Maker;
 use crate::token::{Algorithm, Issuer, Issuers, KeySet, bearer, verify};
 use reference::Members;
 
@@ -26,16 +30,18 @@ pub fn recognise(bytes: &[u8]) {
     assert_eq!(reference.text("jsonrpc").as_deref(), Some("2.0"), "another version");
     assert_eq!(reference.text("method").unwrap_or_default(), message.method, "another method");
     assert_eq!(reference.raw("id"), message.id, "another id");
-    assert_eq!(reference::names(&message.method, &reference), asked_names(&message.ask), "other names");
+    assert_eq!(reference::names(&message.method, &reference), asked_names(&message), "other names");
 }
 
 /// What a message asks for, by name.
 #[must_use]
-pub fn asked_names(ask: &Ask<'_>) -> Vec<String> {
+pub fn asked_names(message: &Message<'_>) -> Vec<String> {
+    let ask = &message.ask;
     if let Ask::Tool { name, .. } | Ask::Prompt { name } | Ask::Resource { uri: name } = ask {
         return vec![name.to_string()];
     }
-    let Ask::Listen { uris, tasks, .. } = ask else { return Vec::new() };
+    let Ask::Listen { uris, .. } = ask else { return Vec::new() };
+    let tasks = message.tasks.iter().filter(|name| name.role == TaskRole::Asked).map(|name| &name.handle);
     uris.iter().chain(tasks).map(ToString::to_string).collect()
 }
 
@@ -43,10 +49,95 @@ fn sees(_: ListKind, name: &str) -> bool {
     !name.contains("hidden")
 }
 
+/// Seals nothing, but shows where it was asked to: handles begin with `h-`, mentions with `m-`.
+struct Letters;
+
+impl Letters {
+    fn mark(letter: &str, text: &str) -> Option<String> {
+        let is_marked =
+            text.starts_with(letter) && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
+        let hex = || text.bytes().fold(letter.to_owned(), |hex, byte| format!("{hex}{byte:02x}"));
+        Some(if is_marked { text.to_owned() } else { hex() })
+    }
+}
+
+impl TaskSeals for Letters {
+    fn made(&self, answer: &str, task: &str) -> Option<String> {
+        if answer == "1" { Self::mark("h-", task) } else { None }
+    }
+
+    fn known(&self, task: &str) -> Option<String> {
+        if task.starts_with("h-") || task.contains("mine") { Self::mark("h-", task) } else { None }
+    }
+
+    fn mention(&self, task: &str) -> Option<String> {
+        Self::mark("m-", task)
+    }
+
+    fn cursor(&self, cursor: &str) -> Option<String> {
+        Self::mark("c-", cursor)
+    }
+
+    fn expects_result(&self) -> bool {
+        true
+    }
+}
+
+/// Where `TASK` stands in a message, its owner names a task, and the server is told of it by its own identifier: no
+/// other byte changes, the message says the same, and nobody else can send it.
+pub fn tasks(bytes: &[u8]) {
+    const TASK: &str = "\u{1}\"own";
+    let sealer = Sealer::new(b"a key");
+    let (alice, bob) = (Caller::new("i", "alice", UnixTime(1)), Caller::new("i", "bob", UnixTime(1)));
+    let maker = Maker { kind: Kind::Tool, name: "t".into() };
+    let Some(handle) = sealer.of(&alice).seal_task(Some(&maker), TASK) else { return };
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let body = text.replace("TASK", &handle);
+    let Ok(message) = recognise_body(&Mirror::default(), body.as_bytes(), 64) else { return };
+    let text =
+        "version: 1\ntools: {'*': {scopes: []}}\nprompts: {'*': {scopes: []}}\nresources: {'**': {scopes: []}}\n";
+    let Ok(policy) = Policy::compile("fuzz", text) else { panic!("{text}") };
+    let nobody = policy.grants(&Scopes::default());
+    let has = |role| message.tasks.iter().any(|name| name.role == role);
+    if let Ok(of_other) = judge::what(&policy, &nobody, &message, &sealer.of(&bob)) {
+        assert!(!has(TaskRole::Claimed) && !has(TaskRole::Cursor), "another caller's task");
+        assert_eq!(of_other.names_unknown(), has(TaskRole::Asked), "another caller's task");
+        assert!(of_other.tasks().is_empty(), "another caller's task");
+    }
+    let Ok(permit) = judge::what(&policy, &nobody, &message, &sealer.of(&alice)) else { return };
+    if permit.names_unknown() {
+        return;
+    }
+    let Ok(rewritten) = permit.rewritten(body.as_bytes()) else { panic!("not the body that was judged") };
+    let mut places: Vec<_> =
+        message.tasks.iter().filter(|name| name.handle == handle).map(|name| &name.place).collect();
+    assert_eq!(rewritten.is_some(), !places.is_empty(), "changed without a task, or not changed with one");
+    let Some(sent) = rewritten else { return };
+    // What was written can be taken back, and then it is what was said.
+    places.sort_by_key(|place| place.start);
+    let (mut back, mut read, mut rest) = (Vec::new(), 0, sent.as_slice());
+    for place in places {
+        let (same, written) = rest.split_at(place.start.saturating_sub(read));
+        back.extend_from_slice(same);
+        back.extend_from_slice(&body.as_bytes()[place.clone()]);
+        read = place.end;
+        rest = &written[quoted(TASK).len()..];
+    }
+    back.extend_from_slice(rest);
+    assert_eq!(back, body.as_bytes(), "other bytes were changed");
+    let again = recognise_body(&Mirror::default(), &sent, 64);
+    let Ok(again) = again else { panic!("no message any more") };
+    assert_eq!(
+        (&again.method, again.id, &again.ask),
+        (&message.method, message.id, &message.ask),
+        "another message"
+    );
+}
+
 /// What passes has no element that may not be seen, and is JSON if it was.
 pub fn lists(bytes: &[u8]) {
     let freshness = Freshness { ttl_cap_ms: 60_000, is_required: true };
-    let filter = Filter { sees: &sees, freshness, heard: None };
+    let filter = Filter { sees: &sees, freshness, heard: None, tasks: &Letters };
     let mut tallies = Vec::new();
     let passed = match filter.message(bytes, &mut tallies) {
         Ok(Passed::AsIs) => bytes.to_vec(),
@@ -62,6 +153,34 @@ pub fn lists(bytes: &[u8]) {
         for element in value["result"][key].as_array().into_iter().flatten() {
             assert!(element["name"].as_str().is_some_and(|name| sees(ListKind::Tools, name)), "seen: {element}");
         }
+    }
+    told(&value);
+}
+
+const RELATED: &str = "io.modelcontextprotocol/related-task";
+
+/// No identifier of the server is left where MCP has one.
+fn told(value: &serde_json::Value) {
+    let result = &value["result"];
+    let is_sealed =
+        |id: &serde_json::Value| id.as_str().is_none_or(|id| id.starts_with("h-") || id.starts_with("m-"));
+    assert!(is_sealed(&result["task"]["taskId"]), "told: {result}");
+    assert!(!result["status"].is_string() || is_sealed(&result["taskId"]), "told: {result}");
+    assert!(is_sealed(&result["_meta"][RELATED]["taskId"]), "told: {result}");
+    let is_handle = |id: &serde_json::Value| id.as_str().is_some_and(|id| id.starts_with("h-"));
+    for task in result["tasks"].as_array().into_iter().flatten() {
+        assert!(task["taskId"].is_null() || is_handle(&task["taskId"]), "seen: {task}");
+    }
+    let method = value["method"].as_str().unwrap_or_default();
+    let params = &value["params"];
+    if method == "notifications/tasks" || method == "notifications/tasks/status" {
+        assert!(is_handle(&params["taskId"]), "seen: {params}");
+    }
+    if !method.starts_with("tasks/") {
+        assert!(is_sealed(&params["_meta"][RELATED]["taskId"]), "told: {params}");
+    }
+    for task in params["notifications"]["taskIds"].as_array().into_iter().flatten() {
+        assert!(is_handle(task), "seen: {task}");
     }
 }
 
@@ -89,6 +208,34 @@ pub fn events(bytes: &[u8]) {
     if let Some((raw, _)) = pieces {
         assert!(stream.starts_with(&raw), "other bytes");
     }
+}
+
+/// However a stream is cut into pieces, the caller reads the same messages in it.
+pub fn stream(bytes: &[u8]) {
+    let Some((step, stream)) = bytes.split_first() else { return };
+    let freshness = Freshness { ttl_cap_ms: 60_000, is_required: false };
+    let filter = Filter { sees: &sees, freshness, heard: None, tasks: &Letters };
+    let collect = |size: usize| {
+        let mut out = Vec::new();
+        let mut is_opaque = false;
+        let mut events = EventStream::new(1 << 16);
+        for piece in stream.chunks(size) {
+            let pushed = events.push(piece, &mut |event: Event<'_>| {
+                let Some(data) = event.data().filter(|data| !data.is_empty()) else { return };
+                match filter.message(&data, &mut Vec::new()) {
+                    Ok(Passed::AsIs) if !is_opaque => out.push(data.into_owned()),
+                    Ok(Passed::Cut(cut)) if !is_opaque => out.push(cut),
+                    Ok(_) => {}
+                    Err(_) => is_opaque = true,
+                }
+            });
+            if pushed.is_err() {
+                return None;
+            }
+        }
+        Some(out)
+    };
+    assert_eq!(collect(stream.len().max(1)), collect(usize::from(*step).max(1)), "another stream");
 }
 
 /// No bytes are a token that the key did not sign.
@@ -169,8 +316,27 @@ mod tests {
             r#"{"jsonrpc":"2.0","id":1,"result":{"tools":[{"name":"a"},{"name":"hidden"},{"name":"b"}],"nextCursor":"x"}}"#,
             r#"{"result":{"prompts":[ {"name":"hidden"} , {"name":"a"} ],"ttlMs":1,"cacheScope":"public"},"id":1}"#,
             r#"{"result":{"resources":[{"uri":"hidden"}],"resourceTemplates":[{"uriTemplate":"x"}]}}"#,
+            r#"{"id":1,"result":{"task":{"taskId":"t","status":"working"},"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}}}"#,
+            r#"{"id":2,"result":{"taskId":"mine","status":"completed","resultType":"task","result":{"tools":[{"name":"hidden"}]}}}"#,
+            r#"{"result":{"tasks":[{"taskId":"mine"},{"taskId":"theirs"} , {"taskId":"mine too","status":"x"}],"nextCursor":"t"},"id":1}"#,
+            r#"{"method":"notifications/tasks/status","params":{"taskId":"mine","status":"working"}}"#,
+            r#"{"params":{"notifications":{"taskIds":["theirs","mine"]}},"method":"notifications/subscriptions/acknowledged"}"#,
+            r#"{"id":1,"method":"tasks/get","params":{"taskId":"t","_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}}}"#,
         ])) {
             super::lists(&bytes);
+        }
+
+        #[test]
+        fn tasks(bytes in like(&[
+            r#"{"jsonrpc":"2.0","id":1,"method":"tasks/get","params":{"taskId":"TASK"}}"#,
+            r#"{"jsonrpc":"2.0","id":"a","method":"tasks/update","params":{ "taskId" : "TASK" ,"inputResponses":{"k":1.50}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"subscriptions/listen","params":{"notifications":{"taskIds":["TASK", "TASK"]}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"TASK","_meta":{"io.modelcontextprotocol/related-task":{"taskId":"TASK"}}}}"#,
+            r#"{"jsonrpc":"2.0","id":7,"result":{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"TASK"}},"content":"TASK"}}"#,
+            r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"TASK"}}}}"#,
+            r#"{"jsonrpc":"2.0","id":1,"method":"tasks/list","params":{"cursor":"TASK"}}"#,
+        ])) {
+            super::tasks(&bytes);
         }
 
         #[test]
@@ -179,6 +345,14 @@ mod tests {
             "\u{1}\u{feff}data:x\n\ndata\n\n\n\nid:7\ndata: \n\n",
         ])) {
             super::events(&bytes);
+        }
+
+        #[test]
+        fn stream(bytes in like(&[
+            "\u{5}data: {\"id\":1,\"result\":\ndata: {\"task\":{\"taskId\":\"t\"}}}\n\nid: 1\r\ndata: {\"method\":\"notifications/tasks\",\"params\":{\"taskId\":\"mine\"}}\r\n\r\n",
+            "\u{2}: hi\n\ndata:{\"result\":{\"tasks\":[{\"taskId\":\"mine\"},{\"taskId\":\"t\"}]}}\r\rdata: {\"result\":{\"tools\":[{\"name\":\"hidden\"}]}}\n\n",
+        ])) {
+            super::stream(&bytes);
         }
 
         #[test]

@@ -167,7 +167,7 @@ refusals! {
     /// The `Last-Event-ID` was sent to another caller, in another session, or to nobody.
     EventUnknown = "event_unknown", 400, -32600, "this Last-Event-ID is not known here";
     /// The task belongs to another caller, or to none.
-    TaskUnknown = "task_unknown", 200, -32602, "Task not found";
+    TaskUnknown = "task_unknown", 200, -32602, "Failed to retrieve task: Task not found";
     // --- the decision -----------------------------------------------------------------------------------
     /// The caller's token lacks scopes of the operation (RFC 6750 §3.1 `insufficient_scope`).
     ScopeInsufficient = "scope_insufficient", 403, 40_301, "the token lacks a scope that this needs";

@@ -3,8 +3,11 @@
 //! The upstream knows no callers, so it would serve a session to anyone who holds its identifier (MCP security
 //! best practices, "Session Hijacking"), and replay a stream to anyone who knows one of its events. What the caller
 //! gets is the upstream's identifier sealed for him: in another caller's hands it is none at all. Nothing is stored;
-//! replicas with the same key agree.
+//! replicas with the same key agree. [`task`] does the same for tasks.
 
+pub mod task;
+
+use aws_lc_rs::aead::LessSafeKey;
 use aws_lc_rs::{constant_time, hmac};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -19,13 +22,16 @@ const SEAL_TEXT: usize = 22;
 /// Seals and unseals identifiers.
 pub struct Sealer {
     key: hmac::Key,
+    /// For tasks. Without it, which cannot be, no task is anybody's.
+    hiding: Option<LessSafeKey>,
 }
 
 impl Sealer {
     /// A sealer with this key, which all replicas share.
     #[must_use]
     pub fn new(key: &[u8]) -> Self {
-        Self { key: hmac::Key::new(hmac::HMAC_SHA256, key) }
+        let key = hmac::Key::new(hmac::HMAC_SHA256, key);
+        Self { hiding: task::hiding(&key), key }
     }
 
     /// The identifier `id` of the upstream, as this caller gets to see it.

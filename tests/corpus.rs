@@ -16,7 +16,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use cases::{Case, Expect, Reads};
 use serde_json::{Value, json};
-use toolgate::caller::Scopes;
+use toolgate::caller::{Caller, Scopes, UnixTime};
 use toolgate::judge;
 use toolgate::message::agreement::{Field, Mirror};
 use toolgate::message::content::accept_content;
@@ -24,6 +24,7 @@ use toolgate::message::{Ask, Message, recognise};
 use toolgate::policy::Policy;
 use toolgate::properties::{self, asked_names};
 use toolgate::refusal::{Era, Refusal};
+use toolgate::session::Sealer;
 
 /// As the gateway has it unless told otherwise.
 const DEPTH: u16 = 128;
@@ -38,7 +39,7 @@ fn field<'a>(case: &'a Case, name: &str) -> Field<'a> {
 }
 
 fn reads(message: &Message<'_>) -> Reads {
-    let name = if matches!(message.ask, Ask::Listen { .. }) { None } else { asked_names(&message.ask).pop() };
+    let name = if matches!(message.ask, Ask::Listen { .. }) { None } else { asked_names(message).pop() };
     let id = message.id.map_or(Value::Null, |id| serde_json::from_str(id).unwrap());
     Reads { method: message.method.to_string(), name, id }
 }
@@ -64,7 +65,8 @@ fn judge(policy: &Policy, case: &Case) -> (Option<Reads>, Expect, Era) {
         Err(no) => return (None, refused(no.refusal, no.era), no.era),
     };
     let grants = policy.grants(&Scopes::default());
-    let becomes = match judge::what(policy, &grants, &message) {
+    let (sealer, alice) = (Sealer::new(b"corpus"), Caller::new("corpus", "alice", UnixTime(1)));
+    let becomes = match judge::what(policy, &grants, &message, &sealer.of(&alice)) {
         Ok(_) => Expect::Forwarded { forwarded: true },
         Err(no) => refused(no.refusal, message.era),
     };
@@ -263,7 +265,7 @@ impl Dice {
 /// A line for tests/corpus/agree.py: the bytes, and what was read of them.
 fn line(bytes: &[u8], message: &Message<'_>) -> String {
     let id: Value = message.id.map_or(Value::Null, |id| serde_json::from_str(id).unwrap());
-    let names = asked_names(&message.ask);
+    let names = asked_names(message);
     json!({"body": STANDARD.encode(bytes), "method": message.method, "names": names, "id": id}).to_string() + "\n"
 }
 

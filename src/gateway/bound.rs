@@ -1,12 +1,16 @@
-//! What binds a request to others: the session, the stream that it goes on with, and its id.
+//! What a request is bound to, and what tells the upstream so: sessions, events, who calls.
 
-use http::HeaderValue;
+use http::header::{self, HeaderName};
+use http::{HeaderMap, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
 
+use super::exchange::end;
 use super::in_flight::Held;
 use super::record::Record;
-use super::{Gateway, intake};
+use super::who::presented;
+use super::{Gateway, headers, intake, now};
 use crate::caller::Caller;
+use crate::judge::Permit;
 use crate::message::agreement::Field;
 use crate::message::id::SameId;
 use crate::message::{Message, Shape};
@@ -65,4 +69,74 @@ pub(super) fn last_event_id(
 pub(super) fn under_way(gateway: &Gateway, bound: &Bound, message: &Message<'_>) -> Result<Option<Held>, Refusal> {
     let (Some(sealed), Shape::Request) = (&bound.sealed, message.shape) else { return Ok(None) };
     gateway.in_flight.enter(sealed, message.id.and_then(SameId::of).into_iter()).map(Some)
+}
+
+/// The `Authorization` that the upstream gets, where it gets one. It is never the caller's own.
+async fn token_for_upstream(
+    gateway: &Gateway,
+    session: &ServerSession,
+    caller: &Caller,
+) -> Result<Option<HeaderValue>, Refusal> {
+    let Some(exchanger) = &gateway.exchanger else { return Ok(None) };
+    let (_, token) = presented(session.req_header())?;
+    let token = exchanger.exchange(&token, caller, now().0).await?;
+    let value = HeaderValue::from_str(&format!("Bearer {token}"));
+    let mut value = value.map_err(|_| Refusal::VerificationUnavailable)?;
+    value.set_sensitive(true);
+    Ok(Some(value))
+}
+
+/// What the upstream gets beside the body.
+pub(super) async fn headers_of(
+    gateway: &Gateway,
+    session: &ServerSession,
+    caller: &Caller,
+    bound: &Bound,
+    permit: &Permit<'_>,
+) -> Result<HeaderMap, Refusal> {
+    let mut headers = upstream_headers(gateway, session, caller, bound)?;
+    // INVARIANT: a header that mirrors a handle says what the body says, before and after.
+    if let Some(name) = permit.name()
+        && headers.contains_key("mcp-name")
+    {
+        headers.insert("mcp-name", HeaderValue::from_str(name).map_err(|_| Refusal::TaskUnknown)?);
+    }
+    if let Some(token) = token_for_upstream(gateway, session, caller).await? {
+        headers.insert(header::AUTHORIZATION, token);
+    }
+    Ok(headers)
+}
+
+fn upstream_headers(
+    gateway: &Gateway,
+    session: &ServerSession,
+    caller: &Caller,
+    bound: &Bound,
+) -> Result<HeaderMap, Refusal> {
+    let mut headers = headers::to_upstream(&session.req_header().headers);
+    let host = &gateway.upstream.settings().host;
+    headers.insert(header::HOST, HeaderValue::from_str(host).map_err(|_| Refusal::UpstreamDown)?);
+    if let Some(id) = &bound.session_id {
+        let id = HeaderValue::from_str(id).map_err(|_| Refusal::SessionUnknown)?;
+        headers.insert("mcp-session-id", id);
+    }
+    if let Some(id) = &bound.last_event_id {
+        headers.insert("last-event-id", id.clone());
+    }
+    let identity = &gateway.config.identity_headers;
+    // A claim that a caller lacks must not be told by the caller itself.
+    for name in identity.names() {
+        headers.remove(name);
+    }
+    for (name, value) in identity.render(caller) {
+        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
+            headers.insert(name, value);
+        }
+    }
+    if let Some(tokens) = &gateway.identity {
+        let token = tokens.token(caller, end(gateway, caller), now().0)?;
+        // In place of all that the client sent under this name.
+        headers.insert(tokens.header().clone(), token);
+    }
+    Ok(headers)
 }

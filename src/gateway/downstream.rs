@@ -17,6 +17,7 @@ use super::in_flight::Held;
 use super::listed::{Listed, Page};
 use super::record::Report;
 use super::standing::{Changes, Seen, Standing};
+use super::tasks::{Context, Makers, Told};
 use super::upstream::Exchange;
 use super::{Config, intake, who};
 use crate::caller::Caller;
@@ -30,6 +31,7 @@ use crate::policy::Grants;
 use crate::refusal::Refusal;
 use crate::revoked::Revoked;
 use crate::session::EventSealer;
+use crate::session::task::Owner;
 
 /// For whom, and under which policy, an answer is passed on.
 pub struct Passage<'a> {
@@ -65,6 +67,12 @@ pub struct Passage<'a> {
     pub hints_required: bool,
     /// How long the token is still good for.
     pub remaining: Duration,
+    /// Whose handles the caller gets in place of the server's identifiers of tasks.
+    pub owner: Owner<'a>,
+    /// What the request says of tasks.
+    pub tasks: Context,
+    /// What is remembered of tasks.
+    pub makers: &'a Makers,
     /// What the client is to know the session by.
     pub session_id: Option<String>,
     /// What seals the events of a stream, where one can be gone on with.
@@ -265,7 +273,9 @@ impl Passage<'_> {
                 self.listed.hear(page, listing);
             }
         };
-        work(&Filter { sees: &sees, freshness, heard: Some(&heard) })
+        let allows = |maker: &_| judge::allows(&snapshot.policy, grants, maker);
+        let tasks = Told { owner: self.owner, context: &self.tasks, makers: self.makers, allows: &allows };
+        work(&Filter { sees: &sees, freshness, heard: Some(&heard), tasks: &tasks })
     }
 
     fn head(

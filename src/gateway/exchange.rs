@@ -4,20 +4,21 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
+use http::Method;
 use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, Method};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
 use super::answer::{self, Gone};
-use super::bound::{Bound, bind, last_event_id, under_way};
+use super::bound::{Bound, bind, headers_of, last_event_id, under_way};
 use super::downstream::{Ending, Passage, Unpassed};
 use super::intake::{self, Room, Route};
 use super::listed::Page;
 use super::record::Record;
 use super::standing::Standing;
-use super::who::{self, leeway, presented, who};
-use super::{Gateway, headers, metadata, now};
+use super::tasks::Context;
+use super::who::{self, leeway, who};
+use super::{Gateway, metadata, now};
 use crate::caller::{Caller, UnixTime};
 use crate::judge::{self, Permit, Refused, apps};
 use crate::live::Snapshot;
@@ -192,6 +193,9 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         changes: &gateway.changes,
         hints_required: false,
         remaining: remaining(gateway, caller),
+        owner: gateway.sealer.of(caller),
+        tasks: Context::default(),
+        makers: &gateway.makers,
         session_id: None,
         events: None,
         in_flight: None,
@@ -268,12 +272,16 @@ impl Turn<'_> {
             passage.page = Page::asked(list, &message);
         }
         passage.standing = standing(&message);
+        passage.makers.note(&passage.owner, permit.tasks());
+        passage.tasks = Context::of(&message, &permit);
+        let rewritten = permit.rewritten(&body).map_err(|refusal| no(&message, &refusal.into()))?;
         passage.hints_required = message.era == Era::Modern;
         if message.era == Era::Modern {
             passage.arrays = Arrays::None;
         }
         let told = no(&message, &Refusal::UpstreamDown.into());
         // From here on the body is the upstream's: a stream may be long, and a body large.
+        let body = rewritten.map_or(body, Bytes::from);
         let forward = Forward { permit, method: Method::POST, body, bound, room: Some(room) };
         self.forward(forward, passage).await.map_err(|stop| match (stop, told) {
             (Stop::Refused(refused), Stop::Refused(told)) => {
@@ -290,7 +298,7 @@ impl Turn<'_> {
         message: &Message<'_>,
         passage: &Passage<'_>,
     ) -> Result<Permit<'p>, Refused<'p>> {
-        let permit = judge::what(policy, &passage.grants, message)?;
+        let permit = judge::what(policy, &passage.grants, message, &passage.owner)?;
         let uris = match &message.ask {
             Ask::Resource { uri } => std::slice::from_ref(uri),
             Ask::Listen { uris, .. } => uris,
@@ -310,10 +318,7 @@ impl Turn<'_> {
     ) -> Result<Ending, Stop> {
         let Forward { permit, method, body, bound, room } = forward;
         let upstream = &self.gateway.upstream;
-        let mut headers = upstream_headers(self.gateway, self.session, passage.caller, &bound)?;
-        if let Some(token) = token_for_upstream(self.gateway, self.session, passage.caller).await? {
-            headers.insert(header::AUTHORIZATION, token);
-        }
+        let headers = headers_of(self.gateway, self.session, passage.caller, &bound, &permit).await?;
         let started = Instant::now();
         let mut watch = who::watch(&self.gateway.revoked, passage.caller, self.session);
         let sent = tokio::select! {
@@ -416,57 +421,8 @@ pub(super) struct Forward<'p> {
     pub(super) room: Option<Room<'p>>,
 }
 
-/// The `Authorization` that the upstream gets, where it gets one. It is never the caller's own.
-async fn token_for_upstream(
-    gateway: &Gateway,
-    session: &ServerSession,
-    caller: &Caller,
-) -> Result<Option<HeaderValue>, Refusal> {
-    let Some(exchanger) = &gateway.exchanger else { return Ok(None) };
-    let (_, token) = presented(session.req_header())?;
-    let token = exchanger.exchange(&token, caller, now().0).await?;
-    let value = HeaderValue::from_str(&format!("Bearer {token}"));
-    let mut value = value.map_err(|_| Refusal::VerificationUnavailable)?;
-    value.set_sensitive(true);
-    Ok(Some(value))
-}
-
-fn upstream_headers(
-    gateway: &Gateway,
-    session: &ServerSession,
-    caller: &Caller,
-    bound: &Bound,
-) -> Result<HeaderMap, Refusal> {
-    let mut headers = headers::to_upstream(&session.req_header().headers);
-    let host = &gateway.upstream.settings().host;
-    headers.insert(header::HOST, HeaderValue::from_str(host).map_err(|_| Refusal::UpstreamDown)?);
-    if let Some(id) = &bound.session_id {
-        let id = HeaderValue::from_str(id).map_err(|_| Refusal::SessionUnknown)?;
-        headers.insert("mcp-session-id", id);
-    }
-    if let Some(id) = &bound.last_event_id {
-        headers.insert("last-event-id", id.clone());
-    }
-    let identity = &gateway.config.identity_headers;
-    // A claim that a caller lacks must not be told by the caller itself.
-    for name in identity.names() {
-        headers.remove(name);
-    }
-    for (name, value) in identity.render(caller) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.insert(name, value);
-        }
-    }
-    if let Some(tokens) = &gateway.identity {
-        let token = tokens.token(caller, end(gateway, caller), now().0)?;
-        // In place of all that the client sent under this name.
-        headers.insert(tokens.header().clone(), token);
-    }
-    Ok(headers)
-}
-
 /// When the caller's token ends, leeway included.
-fn end(gateway: &Gateway, caller: &Caller) -> UnixTime {
+pub(super) fn end(gateway: &Gateway, caller: &Caller) -> UnixTime {
     caller.expires.plus(leeway(&gateway.verifier.ring().issuers(), caller))
 }
 

@@ -56,6 +56,8 @@ impl Page {
             List::Prompts => ListKind::Prompts,
             List::Resources => ListKind::Resources,
             List::ResourceTemplates => ListKind::ResourceTemplates,
+            // Every caller has tasks of his own.
+            List::Tasks => return None,
         };
         let cursor = match message.cursor {
             None | Some("null") => None,

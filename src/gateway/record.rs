@@ -253,6 +253,17 @@ impl Record {
 
     /// Notes that the judge permits.
     pub fn permitted(&mut self, permit: &Permit<'_>) {
+        // What a request about a task was decided by is what made the task.
+        if self.method_name.starts_with("tasks/")
+            && let Some(maker) = permit.tasks().first().and_then(|task| task.maker.as_ref())
+        {
+            self.subject = Some(Subject::Thing(maker.kind));
+            self.name = Some(maker.name.as_ref().to_owned());
+        }
+        if permit.names_unknown() {
+            // The server will say that there is no such task.
+            self.reason = Some(Refusal::TaskUnknown.word());
+        }
         self.decided = self.subject.or(Some(Subject::Base));
         self.rule = permit.rule().map(ToOwned::to_owned);
     }
@@ -295,7 +306,9 @@ impl Record {
 
     /// What the upstream could not answer was allowed all the same.
     fn was_refused(&self) -> bool {
-        self.refusal.is_some() && self.upstream_result.is_none_or(|result| result == UpstreamResult::Abandoned)
+        self.reason.is_some()
+            || self.refusal.is_some()
+                && self.upstream_result.is_none_or(|result| result == UpstreamResult::Abandoned)
     }
 
     fn line(&self, part: Option<&Part>, duration: Duration) -> Vec<u8> {

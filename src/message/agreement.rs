@@ -46,6 +46,7 @@ pub struct Mirror<'a> {
 const FIRST_MODERN: &[u8] = b"2026-07-28";
 
 /// What the body says, to be compared.
+#[derive(Default)]
 pub(super) struct Said<'b> {
     /// `_meta["io.modelcontextprotocol/protocolVersion"]`
     pub(super) version: Option<&'b str>,
@@ -53,6 +54,8 @@ pub(super) struct Said<'b> {
     pub(super) method: &'b str,
     /// What `Mcp-Name` mirrors for this method, if anything.
     pub(super) name: Option<&'b str>,
+    /// Whether a modern request must mirror that.
+    pub(super) is_name_due: bool,
     /// Whether the message wants an answer.
     pub(super) is_request: bool,
 }
@@ -81,7 +84,8 @@ impl Mirror<'_> {
         if self.version != Field::Once(version.as_bytes()) {
             return Err(Refusal::HeaderMismatch);
         }
-        let is_complete = self.method != Field::Absent && (said.name.is_none() || self.name != Field::Absent);
+        let is_name_due = said.is_name_due && said.name.is_some();
+        let is_complete = self.method != Field::Absent && (!is_name_due || self.name != Field::Absent);
         if said.is_request && !is_complete {
             return Err(Refusal::HeaderMismatch);
         }
@@ -111,6 +115,16 @@ fn decode(value: &[u8]) -> Option<Cow<'_, [u8]>> {
         Some(encoded) => STANDARD.decode(encoded).ok().map(Cow::Owned),
         None => Some(Cow::Borrowed(value)),
     }
+}
+
+/// A name as the value of `Mcp-Name`.
+#[must_use]
+pub fn encode(name: &str) -> String {
+    // Plain where no reader could take it for anything else.
+    if name.bytes().all(|byte| byte.is_ascii_graphic()) && !name.is_empty() && !name.starts_with("=?") {
+        return name.to_owned();
+    }
+    format!("=?base64?{}?=", STANDARD.encode(name))
 }
 
 /// Whether `version` has the form of a revision, `YYYY-MM-DD`, so that revisions compare as text.

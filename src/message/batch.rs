@@ -82,8 +82,8 @@ fn check<'a>(messages: &[Message<'a>]) -> Result<(), Unrecognised<'a>> {
         if has_replies != (message.shape == Shape::Reply) || message.method == "initialize" {
             return Err(no(Refusal::MessageInvalid, Some(message)));
         }
-        // No such thing at that revision: listeners are streams of their own.
-        if matches!(message.ask, Ask::Listen { .. }) {
+        // No such thing at that revision: listeners are streams of their own, and there are no tasks.
+        if matches!(message.ask, Ask::Listen { .. }) || !message.tasks.is_empty() {
             return Err(no(Refusal::MessageInvalid, Some(message)));
         }
         if let Some(id) = message.id.and_then(SameId::of)
@@ -112,6 +112,7 @@ mod tests {
     const PING: &str = r#"{"jsonrpc":"2.0","id":1,"method":"ping"}"#;
     const TOLD: &str = r#"{"jsonrpc":"2.0","method":"notifications/cancelled"}"#;
     const CALL: &str = r#"{"jsonrpc":"2.0","id":2,"method":"tools/call","params":{"name":"x"}}"#;
+    const TASK: &str = r#"{"jsonrpc":"2.0","id":4,"method":"tasks/get","params":{"taskId":"t"}}"#;
     const REPLY: &str = r#"{"jsonrpc":"2.0","id":3,"result":{}}"#;
 
     #[test]
@@ -145,6 +146,7 @@ mod tests {
             (&format!("[{PING},{}]", CALL.replace(":2,", ":\"1\",")), Refusal::IdInUse, Some("\"1\"")),
             (&format!("[{PING},{REPLY}]"), Refusal::MessageInvalid, Some("1")),
             (&format!("[{PING},{}]", CALL.replace("tools/call", "initialize")), Refusal::MessageInvalid, Some("2")),
+            (&format!("[{PING},{TASK}]"), Refusal::MessageInvalid, Some("4")),
             (&format!("[{PING},1]"), Refusal::MessageInvalid, None),
             (&format!("[{PING},null]"), Refusal::MessageInvalid, None),
             (&format!("[{PING},{}]", CALL.replace("\"name\"", "\"Name\"")), Refusal::KeyDisguised, Some("2")),

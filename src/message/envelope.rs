@@ -34,7 +34,8 @@ pub(super) struct Envelope<'a> {
     pub(super) id: Option<&'a str>,
     pub(super) method: Option<Cow<'a, str>>,
     pub(super) params: Option<Params<'a>>,
-    pub(super) has_result: bool,
+    /// The result of a reply, as written.
+    pub(super) result: Option<&'a str>,
     pub(super) has_error: bool,
     is_version_2: bool,
 }
@@ -122,8 +123,8 @@ impl<'a> Envelope<'a> {
             }
             "params" => self.read_params(value),
             "result" => {
-                self.has_result = true;
-                value.skip().map(|_| Ok(()))
+                self.result = Some(value.raw()?);
+                Ok(Ok(()))
             }
             "error" => {
                 self.has_error = true;

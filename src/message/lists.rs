@@ -7,8 +7,15 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+mod tasks;
+
 use super::disguise::is_disguised;
+use super::splice::{Edit, splice};
 use crate::json::{JsonFlaw, Kind, Reader};
+use tasks::Draft;
+#[cfg(test)]
+pub(crate) use tasks::NoTasks;
+pub use tasks::TaskSeals;
 
 /// The lists of MCP, by the member of `result` that holds them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +109,7 @@ pub struct Listing<'d> {
 pub enum Passed {
     /// The message as it was.
     AsIs,
-    /// The message without what the caller may not see.
+    /// The message without what the caller may not see, and with tasks under the names that the caller has for them.
     Cut(Vec<u8>),
     /// Nothing: the whole message is about something the caller may not see.
     Nothing,
@@ -119,7 +126,7 @@ impl From<JsonFlaw> for Opaque {
 }
 
 /// The members of a message that matter on the way out.
-const MEMBERS: &[&str] = &["result", "method", "params"];
+const MEMBERS: &[&str] = &["id", "result", "method", "params"];
 
 /// Answers are nested as deep as the upstream likes; this bounds our own stack.
 const DEPTH: u16 = 512;
@@ -132,6 +139,8 @@ pub struct Filter<'s> {
     pub freshness: Freshness,
     /// Who wants to know of every list as the upstream sent it. One whose `nextCursor` is no text is not told.
     pub heard: Option<&'s dyn Fn(&Listing<'_>)>,
+    /// What the caller is told of tasks.
+    pub tasks: &'s dyn TaskSeals,
 }
 
 impl Filter<'_> {
@@ -145,17 +154,14 @@ impl Filter<'_> {
         if reader.kind()? != Kind::Object {
             return Err(Opaque);
         }
-        let mut edits = Vec::new();
-        let mut found = Found::default();
-        let mut is_update = false;
-        let mut updated = None;
+        let mut draft = Draft::default();
         reader.object(|key, value| {
+            draft.has_result |= key == "result";
             match (key, value.kind()?) {
-                ("result", Kind::Object) => self.result(value, &mut edits, tallies, &mut found)?,
-                ("method", Kind::String) => {
-                    is_update = value.string()?.decode()? == "notifications/resources/updated";
-                }
-                ("params", Kind::Object) => updated = string_member(value, "uri")?,
+                ("result", Kind::Object) => self.result(value, &mut draft, tallies, Depth::Answer)?,
+                ("method", Kind::String) => draft.method = Some(value.string()?.decode()?.into_owned()),
+                ("params", Kind::Object) => self.params(value, &mut draft, tallies)?,
+                ("id", _) => draft.id = Some(value.raw()?.to_owned()),
                 // For some reader it is one of those that are understood here.
                 (other, _) if is_disguised(other, MEMBERS) => return Err(Opaque),
                 _ => {
@@ -165,11 +171,8 @@ impl Filter<'_> {
             Ok::<_, Opaque>(())
         })?;
         reader.end()?;
-        if is_update && !updated.is_some_and(|uri| (self.sees)(ListKind::Resources, &uri)) {
-            return Ok(Passed::Nothing);
-        }
-        self.tell(text, found);
-        apply(document, edits)
+        self.tell(text, &mut draft);
+        self.finish(document, draft)
     }
 
     /// Several JSON documents one after the other, as some servers answer under `application/json`.
@@ -202,66 +205,85 @@ impl Filter<'_> {
     fn result(
         &self,
         reader: &mut Reader<'_>,
-        edits: &mut Vec<Edit>,
+        draft: &mut Draft,
         tallies: &mut Vec<Tally>,
-        found: &mut Found,
+        depth: Depth,
     ) -> Result<(), Opaque> {
         let inside = reader.position().saturating_add(1);
-        let (mut scope, mut ttl, mut lists) = (false, false, 0_usize);
-        let mut shorter = None;
+        let mut hints = Hints::default();
+        let mut of_tasks = tasks::Seen::default();
         reader.object(|key, value| {
             let kind = value.kind()?;
             match key {
                 "cacheScope" => {
-                    scope = true;
+                    hints.scope = true;
                     let (text, place) = raw(value)?;
                     if text != "\"private\"" {
-                        edits.push(Edit { place, text: "\"private\"".into() });
+                        draft.edits.push(Edit { place, text: "\"private\"".into() });
                     }
                 }
                 "ttlMs" => {
-                    ttl = true;
+                    hints.ttl = true;
                     let (text, place) = raw(value)?;
                     if !self.is_fresh_enough(text) {
-                        shorter = Some(Edit { place, text: self.freshness.ttl_cap_ms.to_string() });
+                        hints.shorter = Some(Edit { place, text: self.freshness.ttl_cap_ms.to_string() });
                     }
                 }
-                "nextCursor" => found.next = raw(value)?.1,
+                "nextCursor" => {
+                    let start = value.position();
+                    of_tasks.member(key, kind, value, draft)?;
+                    if depth == Depth::Answer {
+                        draft.found.next = start..value.position();
+                    }
+                }
+                // The result of a task, within what is told of the task (SEP-2663).
+                "result" if kind == Kind::Object && depth == Depth::Answer => {
+                    self.result(value, draft, tallies, Depth::OfTask)?;
+                }
                 _ => match ListKind::of(key) {
                     Some(list) if kind == Kind::Array => {
-                        lists = lists.saturating_add(1);
+                        hints.lists = hints.lists.saturating_add(usize::from(list != ListKind::Tasks));
+                        of_tasks.has_list |= list == ListKind::Tasks;
                         let start = value.position();
-                        let tally = self.list(list, value, edits)?;
-                        found.lists.push((list, start..value.position()));
+                        let tally = self.list(list, value, &mut draft.edits)?;
+                        if depth == Depth::Answer {
+                            draft.found.lists.push((list, start..value.position()));
+                        }
                         add(tallies, tally);
                     }
                     // A list that is none: some reader may see more in it than we do.
                     Some(_) if kind == Kind::Object => return Err(Opaque),
-                    Some(_) | None => {
+                    Some(_) => {
                         value.skip()?;
                     }
+                    None => of_tasks.member(key, kind, value, draft)?,
                 },
             }
             Ok(())
         })?;
+        self.hint(hints, inside, &mut draft.edits);
+        self.told(of_tasks, draft, depth)
+    }
+
+    fn hint(&self, hints: Hints, inside: usize, edits: &mut Vec<Edit>) {
         // The `ttlMs` of a task is the task's life (SEP-2663), and no hint about a cache.
-        if scope || lists > 0 {
-            edits.extend(shorter);
+        if hints.scope || hints.lists > 0 {
+            edits.extend(hints.shorter);
         }
-        if lists > 0 && self.freshness.is_required {
+        if hints.lists > 0 && self.freshness.is_required {
             let mut text = String::new();
-            if !ttl {
+            if !hints.ttl {
                 text.push_str(&format!("\"ttlMs\":{},", self.freshness.ttl_cap_ms));
             }
-            if !scope {
+            if !hints.scope {
                 text.push_str("\"cacheScope\":\"private\",");
             }
             edits.push(Edit { place: inside..inside, text });
         }
-        Ok(())
     }
 
-    fn tell(&self, document: &str, found: Found) {
+    fn tell(&self, document: &str, draft: &mut Draft) {
+        let found = std::mem::take(&mut draft.found);
         let Some(heard) = self.heard else { return };
         let Some(next) = document.get(found.next).and_then(next_cursor) else { return };
         for (kind, place) in found.lists {
@@ -278,29 +300,11 @@ impl Filter<'_> {
 
     fn list(&self, kind: ListKind, reader: &mut Reader<'_>, edits: &mut Vec<Edit>) -> Result<Tally, Opaque> {
         let mut tally = Tally { kind, shown: 0, hidden: 0, bytes_removed: 0 };
-        // End of the last element, whatever became of it, and whether one before it was shown.
-        let mut last_end = None;
-        reader.array(|element| {
-            let start = element.position();
-            let is_shown = self.element(kind, element)?;
-            let end = element.position();
-            // The comma before an element goes with it; before the first that is shown there is none.
-            let from = match last_end {
-                Some(last_end) if tally.shown > 0 || !is_shown => last_end,
-                Some(last_end) => {
-                    cut(edits, &mut tally, last_end..start);
-                    start
-                }
-                None => start,
-            };
-            if is_shown {
-                tally.shown = tally.shown.saturating_add(1);
-            } else {
-                tally.hidden = tally.hidden.saturating_add(1);
-                cut(edits, &mut tally, from..end);
+        keep(reader, edits, &mut tally, |element, edits| match kind {
+            ListKind::Tasks => self.task(element, edits),
+            ListKind::Tools | ListKind::Prompts | ListKind::Resources | ListKind::ResourceTemplates => {
+                self.element(kind, element)
             }
-            last_end = Some(end);
-            Ok::<_, Opaque>(())
         })?;
         Ok(tally)
     }
@@ -311,15 +315,12 @@ impl Filter<'_> {
             return Ok(false);
         }
         let name = string_member(reader, kind.name_member())?;
-        Ok(match (kind, name) {
-            (ListKind::Tasks, None) => true,
-            (_, name) => name.is_some_and(|name| (self.sees)(kind, &name)),
-        })
+        Ok(name.is_some_and(|name| (self.sees)(kind, &name)))
     }
 }
 
 /// Where in a document its lists are, and what leads to the next page.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Found {
     lists: Vec<(ListKind, Range<usize>)>,
     /// Empty where there is no such member.
@@ -335,6 +336,55 @@ fn next_cursor(written: &str) -> Option<Option<Cow<'_, str>>> {
     reader.string().ok()?.decode().ok().map(Some)
 }
 
+/// Whether a result is an answer, or within the answer that tells of a task.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Depth {
+    Answer,
+    OfTask,
+}
+
+/// What a result says about caches, and whether it must.
+#[derive(Default)]
+struct Hints {
+    scope: bool,
+    ttl: bool,
+    lists: usize,
+    shorter: Option<Edit>,
+}
+
+/// Cuts out of an array what `is_kept` does not keep.
+fn keep(
+    reader: &mut Reader<'_>,
+    edits: &mut Vec<Edit>,
+    tally: &mut Tally,
+    mut is_kept: impl FnMut(&mut Reader<'_>, &mut Vec<Edit>) -> Result<bool, Opaque>,
+) -> Result<(), Opaque> {
+    // End of the last element, whatever became of it, and whether one before it was shown.
+    let mut last_end = None;
+    reader.array(|element| {
+        let start = element.position();
+        let is_shown = is_kept(element, edits)?;
+        let end = element.position();
+        // The comma before an element goes with it; before the first that is shown there is none.
+        let from = match last_end {
+            Some(last_end) if tally.shown > 0 || !is_shown => last_end,
+            Some(last_end) => {
+                cut(edits, tally, last_end..start);
+                start
+            }
+            None => start,
+        };
+        if is_shown {
+            tally.shown = tally.shown.saturating_add(1);
+        } else {
+            tally.hidden = tally.hidden.saturating_add(1);
+            cut(edits, tally, from..end);
+        }
+        last_end = Some(end);
+        Ok::<_, Opaque>(())
+    })
+}
+
 /// One tally for each kind, however many lists a stream carries.
 fn add(tallies: &mut Vec<Tally>, more: Tally) {
     match tallies.iter_mut().find(|tally| tally.kind == more.kind) {
@@ -345,11 +395,6 @@ fn add(tallies: &mut Vec<Tally>, more: Tally) {
         }
         None => tallies.push(more),
     }
-}
-
-struct Edit {
-    place: Range<usize>,
-    text: String,
 }
 
 fn cut(edits: &mut Vec<Edit>, tally: &mut Tally, place: Range<usize>) {
@@ -388,20 +433,9 @@ fn string_member(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, 
 }
 
 fn apply(document: &[u8], mut edits: Vec<Edit>) -> Result<Passed, Opaque> {
-    edits.retain(|edit| !edit.place.is_empty() || !edit.text.is_empty());
-    if edits.is_empty() {
-        return Ok(Passed::AsIs);
-    }
-    edits.sort_by_key(|edit| edit.place.start);
-    let mut out = Vec::with_capacity(document.len());
-    let mut at = 0;
-    for edit in &edits {
-        out.extend_from_slice(document.get(at..edit.place.start).ok_or(Opaque)?);
-        out.extend_from_slice(edit.text.as_bytes());
-        at = edit.place.end;
-    }
-    out.extend_from_slice(document.get(at..).ok_or(Opaque)?);
-    Ok(Passed::Cut(out))
+    // Not those that change nothing.
+    edits.retain(|edit| document.get(edit.place.clone()) != Some(edit.text.as_bytes()));
+    if edits.is_empty() { Ok(Passed::AsIs) } else { splice(document, edits).map(Passed::Cut).ok_or(Opaque) }
 }
 
 #[cfg(test)]

@@ -1,5 +1,6 @@
 use super::agreement::Field;
 use super::*;
+use crate::message::tasks::TaskRole;
 
 const LEGACY: Mirror<'static> = Mirror { version: Field::Absent, method: Field::Absent, name: Field::Absent };
 
@@ -53,25 +54,18 @@ fn names_what_each_method_asks_for() {
     check(
         "subscriptions/listen",
         r#"{"notifications":{"toolsListChanged":true,"resourceSubscriptions":["a","b"]}}"#,
-        Ask::Listen { uris: vec!["a".into(), "b".into()], tasks: vec![], lists: vec![Changed::Tools] },
-    );
-    check(
-        "subscriptions/listen",
-        r#"{"notifications":{"taskIds":["t"]}}"#,
-        Ask::Listen { uris: vec![], tasks: vec!["t".into()], lists: vec![] },
+        Ask::Listen { uris: vec!["a".into(), "b".into()], lists: vec![Changed::Tools] },
     );
     check(
         "subscriptions/listen",
         r#"{"notifications":{"resourcesListChanged":true,"toolsListChanged":"true","promptsListChanged":true,"x":1}}"#,
-        Ask::Listen { uris: vec![], tasks: vec![], lists: vec![Changed::Resources, Changed::Prompts] },
+        Ask::Listen { uris: vec![], lists: vec![Changed::Resources, Changed::Prompts] },
     );
     check(
         "subscriptions/listen",
         r#"{"notifications":{"resourcesListChanged":false,"toolsListChanged":null}}"#,
-        Ask::Listen { uris: vec![], tasks: vec![], lists: vec![] },
+        Ask::Listen { uris: vec![], lists: vec![] },
     );
-    check("tasks/get", r#"{"taskId":"t"}"#, Ask::Task);
-    check("tasks/list", "{}", Ask::Task);
     check("logging/setLevel", r#"{"level":"debug"}"#, Ask::Specified);
     for method in
         ["x-acme/run", "tools/call ", "TOOLS/CALL", "tools/Call", "", "sampling/createMessage", "tools/call\\u0000"]
@@ -330,6 +324,96 @@ fn a_request_that_the_era_does_not_have_is_unknown_whatever_its_parameters() {
         // With a URI the policy still decides before the server is asked.
         assert_eq!(refused("2026-07-28", method, r#""uri":"x:y""#), None);
     }
+    assert_eq!(refused("2026-07-28", "tasks/result", ""), Some(Refusal::MethodUnknown));
     assert_eq!(refused("2026-07-28", "resources/templates/list", ""), None);
     assert_eq!(refused("2026-07-28", "prompts/get", ""), Some(Refusal::ParamsInvalid));
+}
+
+/// Where tasks are named in a body, as written, and what is meant.
+#[track_caller]
+fn names(body: &str) -> Vec<(TaskRole, &str, String)> {
+    let message = recognise(&LEGACY, body.as_bytes(), 32).unwrap();
+    let names = message.tasks.into_iter();
+    names.map(|name| (name.role, body.get(name.place).unwrap(), name.handle.into_owned())).collect()
+}
+
+#[test]
+fn finds_where_tasks_are_named() {
+    use TaskRole::{Asked, Claimed, Cursor, Remarked};
+    let of = |method: &str, params: &str| {
+        format!(r#"{{ "params" : {params} ,"jsonrpc":"2.0","id":1,"method":"{method}"}}"#)
+    };
+    let related =
+        r#"{"_meta":{"x":1,"io.modelcontextprotocol/related-t\u0061sk":{"y":2, "taskId": "r"}}, "taskId":"t"}"#;
+    assert_eq!(ask_of(&of("tasks/list", "{}")), Ok(Ask::List(List::Tasks)));
+    for method in ["tasks/get", "tasks/result", "tasks/cancel", "tasks/update"] {
+        assert_eq!(ask_of(&of(method, r#"{"taskId":"t"}"#)), Ok(Ask::Task));
+        let body = of(method, r#"{"inputResponses":{"taskId":"x"},"taskId" : "\u0074-1"}"#);
+        assert_eq!(names(&body), [(Asked, r#""\u0074-1""#, "t-1".to_owned())]);
+        assert_eq!(
+            names(&of(method, related)),
+            [(Asked, r#""t""#, "t".to_owned()), (Claimed, r#""r""#, "r".to_owned())]
+        );
+    }
+    let listen = of("subscriptions/listen", r#"{"notifications":{"taskIds":["a", "b" ]}}"#);
+    assert_eq!(names(&listen), [(Asked, r#""a""#, "a".to_owned()), (Asked, r#""b""#, "b".to_owned())]);
+    assert_eq!(names(&of("tasks/list", r#"{"cursor":"c"}"#)), [(Cursor, r#""c""#, "c".to_owned())]);
+    for cursor in ["{}", r#"{"cursor":""}"#, r#"{"cursor":null}"#] {
+        assert_eq!(names(&of("tasks/list", cursor)), []);
+    }
+    assert_eq!(names(&of("tools/list", r#"{"cursor":"c"}"#)), []);
+    // Where a task is named that the method does not know, it belongs to whoever does.
+    assert_eq!(names(&of("x-acme/run", r#"{"taskId":"t"}"#)), []);
+    for method in ["tools/call", "ping", "x-acme/run"] {
+        let params = related.replacen('{', r#"{"name":"a","#, 1);
+        assert_eq!(names(&of(method, &params)), [(Claimed, r#""r""#, "r".to_owned())]);
+    }
+    let news = of("notifications/progress", related).replace(r#""id":1,"#, "");
+    assert_eq!(names(&news), [(Remarked, r#""r""#, "r".to_owned())]);
+}
+
+#[test]
+fn the_tasks_that_a_client_runs_are_its_own() {
+    for body in [
+        r#"{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{"taskId":"c","status":"working"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":"c","status":"working"}}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"taskId":"c","status":"working"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"tasks":[{"taskId":"c"}]}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":["task"]}"#,
+        r#"{"jsonrpc":"2.0","id":1,"result":{"_meta":"task"}}"#,
+        r#"{"jsonrpc":"2.0","id":1,"error":{"code":1,"message":"task"}}"#,
+    ] {
+        assert_eq!(names(body), [], "{body}");
+        assert_eq!(ask_of(body), Ok(Ask::Base), "{body}");
+    }
+    let reply =
+        r#"{"jsonrpc":"2.0","id":1,"result":{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"r"}}}}"#;
+    assert_eq!(names(reply), [(TaskRole::Remarked, r#""r""#, "r".to_owned())]);
+    let spelled = reply.replace("task", "\\u0074ask");
+    assert_eq!(names(&spelled.replace("\\u0074askId", "taskId")).len(), 1);
+}
+
+#[test]
+fn refuses_tasks_that_are_named_by_no_string() {
+    let of =
+        |method: &str, params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
+    for params in ["{}", r#"{"taskId":1}"#, r#"{"taskId":""}"#, r#"{"taskId":null}"#, r#"{"taskId":["t"]}"#] {
+        refuses(&of("tasks/get", params), Refusal::ParamsInvalid);
+    }
+    refuses(&of("tasks/get", r#"{"taskId":"t","TaskId":"u"}"#), Refusal::KeyDisguised);
+    refuses(&of("tasks/get", r#"{"taskId":"t","ta\u0073kId":"u"}"#), Refusal::KeyRepeated);
+    refuses(&of("tasks/get", r#"{"taskId":"\ud800"}"#), Refusal::JsonInvalid);
+    refuses(&of("tasks/list", r#"{"cursor":1}"#), Refusal::ParamsInvalid);
+    for tasks in ["1", r#""t""#, "[1]", r#"[""]"#, "{}"] {
+        let params = format!(r#"{{"notifications":{{"taskIds":{tasks}}}}}"#);
+        refuses(&of("subscriptions/listen", &params), Refusal::ParamsInvalid);
+    }
+    let related =
+        |value: &str| of("ping", &format!(r#"{{"_meta":{{"io.modelcontextprotocol/related-task":{value}}}}}"#));
+    for value in ["1", "{}", r#""t""#, r#"{"taskId":1}"#, r#"{"taskId":""}"#, "null"] {
+        refuses(&related(value), Refusal::ParamsInvalid);
+    }
+    refuses(&related(r#"{"taskid":"t"}"#), Refusal::KeyDisguised);
+    let disguised = related(r#"{"taskId":"t"}"#).replace("related-task", "Related-Task");
+    refuses(&disguised, Refusal::KeyDisguised);
 }

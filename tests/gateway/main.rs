@@ -37,6 +37,7 @@ mod sessions;
 mod smuggling;
 mod standing;
 mod streams;
+mod tasks;
 mod tokens;
 mod transports;
 mod tricks;

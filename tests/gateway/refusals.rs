@@ -210,7 +210,7 @@ fn messages() -> Vec<Case> {
     let said = |body: &str| post(body);
     let deep = request("1", "tools/list", &format!("{{\"x\":{}{}}}", "[".repeat(40), "]".repeat(40)));
     let modern = post(request("1", "tools/list", "{}")).header("MCP-Protocol-Version", "2026-07-28");
-    let of_task = request("1", "subscriptions/listen", r#"{"notifications":{"taskIds":["t"]}}"#);
+    let of_task = request("1", "ping", r#"{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}}"#);
     let with_session = post(call("open")).header("Mcp-Session-Id", "AAAAAAAAAAAAAAAAAAAAAA.somebody-elses");
     let foreign_event = Ask::get(&token("alice", "r")).header("Last-Event-ID", "somebody-elses");
     vec![

@@ -10,9 +10,35 @@ fn sees(kind: ListKind, name: &str) -> bool {
     kind != ListKind::Tasks && name.contains("pub")
 }
 
+/// Seals by writing a letter before it. The answer to request 1 makes tasks; those with `mine` are known.
+struct Known;
+
+impl TaskSeals for Known {
+    fn made(&self, answer: &str, task: &str) -> Option<String> {
+        (answer == "1").then(|| format!("made-{task}"))
+    }
+
+    fn known(&self, task: &str) -> Option<String> {
+        task.contains("mine").then(|| format!("known-{task}"))
+    }
+
+    fn mention(&self, task: &str) -> Option<String> {
+        Some(format!("mention-{task}"))
+    }
+
+    fn cursor(&self, cursor: &str) -> Option<String> {
+        Some(format!("cursor-{cursor}"))
+    }
+
+    fn expects_result(&self) -> bool {
+        true
+    }
+}
+
 fn pass(freshness: Freshness, document: &str) -> Result<(Passed, Vec<Tally>), Opaque> {
     let mut tallies = Vec::new();
-    let passed = Filter { sees: &sees, freshness, heard: None }.message(document.as_bytes(), &mut tallies)?;
+    let passed =
+        Filter { sees: &sees, freshness, heard: None, tasks: &Known }.message(document.as_bytes(), &mut tallies)?;
     Ok((passed, tallies))
 }
 
@@ -144,7 +170,7 @@ fn counts_what_it_did() {
 
 #[test]
 fn several_documents_are_filtered_one_by_one() {
-    let filter = Filter { sees: &sees, freshness: LEGACY, heard: None };
+    let filter = Filter { sees: &sees, freshness: LEGACY, heard: None, tasks: &Known };
     let mut tallies = Vec::new();
     let two = "{\"method\":\"x\"}\n{\"result\":{\"tools\":[{\"name\":\"sec\"}]}}\n";
     let passed = filter.messages(two.as_bytes(), &mut tallies).unwrap();
@@ -192,6 +218,140 @@ proptest! {
     #[test]
     fn no_hidden_name_survives_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let mut tallies = Vec::new();
-        let _ = Filter { sees: &sees, freshness: MODERN, heard: None }.messages(&bytes, &mut tallies);
+        let _ = Filter { sees: &sees, freshness: MODERN, heard: None, tasks: &Known }.messages(&bytes, &mut tallies);
     }
+}
+
+/// Passes `before` on: `after` if it is changed, the same otherwise.
+#[track_caller]
+fn tells(before: &str, after: &str) {
+    if before == after { leaves(before) } else { cuts(before, after) }
+}
+
+#[test]
+fn a_task_that_was_just_made_is_told_by_its_handle() {
+    tells(
+        r#"{ "jsonrpc":"2.0","id":1,"result":{"task":{"taskId" : "t\u002d1","status":"working","ttl":1.0},"_meta":{"x":1}} }"#,
+        r#"{ "jsonrpc":"2.0","id":1,"result":{"task":{"taskId" : "made-t-1","status":"working","ttl":1.0},"_meta":{"x":1}} }"#,
+    );
+    let flat = |id: &str| {
+        format!(r#"{{"result":{{"taskId":"{id}","resultType":"task","status":"working","ttlMs":9999999}},"id":1}}"#)
+    };
+    tells(&flat("t"), &flat("made-t"));
+}
+
+#[test]
+fn only_the_answer_to_the_request_makes_a_task() {
+    let made = |id: &str, task: &str| format!(r#"{{"id":{id},"result":{{"task":{{"taskId":"{task}"}}}}}}"#);
+    tells(&made("2", "t"), &made("2", "mention-t"));
+    tells(&made("\"1\"", "t"), &made("\"1\"", "mention-t"));
+    tells(&made("2", "mine"), &made("2", "known-mine"));
+    tells(r#"{"result":{"task":{"taskId":"t"}}}"#, r#"{"result":{"task":{"taskId":"mention-t"}}}"#);
+    tells(
+        r#"{"id":1,"method":"x","result":{"task":{"taskId":"t"}}}"#,
+        r#"{"id":1,"method":"x","result":{"task":{"taskId":"mention-t"}}}"#,
+    );
+    let within = |task: &str| {
+        format!(
+            r#"{{"id":1,"result":{{"taskId":"{task}mine","status":"completed","result":{{"task":{{"taskId":"{task}t"}}}}}}}}"#
+        )
+    };
+    let nested = within("").replace("\"mine", "\"known-mine").replace("\"t\"", "\"mention-t\"");
+    tells(&within(""), &nested);
+}
+
+#[test]
+fn the_state_of_a_task_is_told_under_its_handle() {
+    let state = |id: &str| {
+        format!(r#"{{"id":7,"result":{{"resultType":"complete","taskId":"{id}","status":"working","ttl":null}}}}"#)
+    };
+    tells(&state("mine"), &state("known-mine"));
+    tells(&state("theirs"), &state("mention-theirs"));
+    // The identifier of some tool's own.
+    leaves(r#"{"id":1,"result":{"content":[],"taskId":"t","structuredContent":{"taskId":"t","status":"x"}}}"#);
+    leaves(r#"{"id":1,"result":{"taskId":5,"status":"x","task":"t"}}"#);
+    leaves(r#"{"id":1,"error":{"code":-32602,"message":"x","data":{"taskId":"t","status":"x"}}}"#);
+}
+
+#[test]
+fn a_list_of_tasks_has_only_those_that_are_known_to_be_the_callers() {
+    tells(
+        r#"{"id":1,"result":{"tasks":[{"taskId":"theirs","status":"x"}, {"status":"x","taskId":"mine"} ,{"taskId":"t"}],"nextCursor":"theirs","_meta":{}}}"#,
+        r#"{"id":1,"result":{"tasks":[{"status":"x","taskId":"known-mine"}],"nextCursor":"cursor-theirs","_meta":{}}}"#,
+    );
+    tells(
+        r#"{"result":{"nextCursor":"","tasks":[{"taskId":5},{"TaskId":"mine"},"mine",{"taskId":"\ud800mine"}]}}"#,
+        r#"{"result":{"nextCursor":"","tasks":[]}}"#,
+    );
+    leaves(r#"{"result":{"tools":[],"nextCursor":"next"}}"#);
+}
+
+#[test]
+fn news_of_tasks_goes_only_to_their_owner() {
+    for method in ["notifications/tasks/status", "notifications/tasks", "notifications/tasks/later"] {
+        let news = |params: &str| format!(r#"{{"params":{params},"method":"{method}"}}"#);
+        tells(
+            &news(r#"{"taskId":"mine","status":"completed","result":{"tools":[{"name":"sec"}]}}"#),
+            &news(r#"{"taskId":"known-mine","status":"completed","result":{"tools":[]}}"#),
+        );
+        for other in [r#"{"taskId":"theirs"}"#, "{}", "[]", r#"{"taskId":5}"#, r#"{"TaskId":"mine"}"#] {
+            assert_eq!(pass(LEGACY, &news(other)).unwrap().0, Passed::Nothing, "{other}");
+        }
+        assert_eq!(pass(LEGACY, &format!(r#"{{"method":"{method}"}}"#)).unwrap().0, Passed::Nothing);
+    }
+    leaves(r#"{"method":"notifications/tasksx","params":{"taskId":"theirs"}}"#);
+}
+
+#[test]
+fn a_listener_is_told_of_its_own_tasks() {
+    tells(
+        r#"{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"taskIds":["theirs", "mine",5],"toolsListChanged":true}}}"#,
+        r#"{"method":"notifications/subscriptions/acknowledged","params":{"notifications":{"taskIds":["known-mine"],"toolsListChanged":true}}}"#,
+    );
+}
+
+#[test]
+fn a_related_task_is_told_by_a_handle_or_a_mention() {
+    let meta =
+        |task: &str| format!(r#""_meta":{{"a":1,"io.modelcontextprotocol/related-task":{{"taskId":"{task}"}}}}"#);
+    for (before, after) in [("mine", "known-mine"), ("theirs", "mention-theirs")] {
+        let result = |task: &str| format!(r#"{{"id":1,"result":{{"content":[],{}}}}}"#, meta(task));
+        tells(&result(before), &result(after));
+        for method in ["elicitation/create", "sampling/createMessage", "notifications/progress"] {
+            let said = |task: &str| format!(r#"{{"id":1,"params":{{{}}},"method":"{method}"}}"#, meta(task));
+            tells(&said(before), &said(after));
+        }
+    }
+}
+
+#[test]
+fn the_tasks_that_a_client_runs_are_its_own() {
+    for method in ["tasks/get", "tasks/result", "tasks/list", "tasks/cancel"] {
+        leaves(&format!(
+            r#"{{"id":1,"method":"{method}","params":{{"taskId":"mine","_meta":{{"io.modelcontextprotocol/related-task":{{"taskId":"mine"}}}}}}}}"#
+        ));
+    }
+    leaves(r#"{"id":1,"method":"sampling/createMessage","params":{"task":{"ttl":5},"messages":[]}}"#);
+}
+
+#[test]
+fn an_identifier_that_cannot_be_understood_is_not_passed_on() {
+    for document in [
+        r#"{"id":1,"result":{"task":{"taskId":"\ud800"}}}"#,
+        r#"{"id":1,"result":{"status":"x","taskId":"\ud800"}}"#,
+        r#"{"result":{"tasks":[],"nextCursor":"\ud800"}}"#,
+        r#"{"result":{"_meta":{"io.modelcontextprotocol/related-task":{"taskId":"\ud800"}}}}"#,
+    ] {
+        assert_eq!(pass(LEGACY, document).map(drop), Err(Opaque), "{document}");
+    }
+}
+
+#[test]
+fn there_is_no_result_of_a_task_that_does_not_exist() {
+    let filter = Filter { sees: &sees, freshness: LEGACY, heard: None, tasks: &NoTasks(false) };
+    let pass = |document: &str| filter.message(document.as_bytes(), &mut Vec::new());
+    for result in ["{}", "1", "null", r#"{"taskId":"t","status":"working"}"#, r#"{"content":[]}"#] {
+        assert_eq!(pass(&format!(r#"{{"id":1,"result":{result}}}"#)), Err(Opaque), "{result}");
+    }
+    assert_eq!(pass(r#"{"id":1,"error":{"code":-32602,"message":"no"}}"#), Ok(Passed::AsIs));
 }
