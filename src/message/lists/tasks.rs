@@ -165,7 +165,9 @@ impl Filter<'_> {
         draft: &mut Draft,
         tallies: &mut Vec<Tally>,
     ) -> Result<(), Opaque> {
+        let mut is_plain = true;
         reader.object(|key, value| {
+            is_plain &= !is_disguised(key, &["uri", "taskId"]);
             match (key, value.kind()?) {
                 ("uri", Kind::String) => draft.uri = Placed::read(value)?.text,
                 ("taskId", Kind::String) => draft.task = Some(Placed::read(value)?),
@@ -179,7 +181,12 @@ impl Filter<'_> {
                 }
             }
             Ok::<_, Opaque>(())
-        })
+        })?;
+        // What some reader may take for another thing is neither of them.
+        if !is_plain {
+            (draft.uri, draft.task) = (None, None);
+        }
+        Ok(())
     }
 
     fn acknowledged(&self, reader: &mut Reader<'_>, edits: &mut Vec<Edit>) -> Result<(), Opaque> {
@@ -206,10 +213,11 @@ impl Filter<'_> {
             reader.skip()?;
             return Ok(false);
         }
-        let (mut task, mut is_one) = (None, false);
+        let (mut task, mut is_one, mut is_plain) = (None, false, true);
         reader.object(|key, value| {
-            // For some reader it is one, careful or not.
-            is_one |= key == "taskId" || is_disguised(key, &["taskId"]);
+            is_one |= key == "taskId";
+            // For some reader it is one, or another one.
+            is_plain &= !is_disguised(key, &["taskId"]);
             match (key, value.kind()?) {
                 ("taskId", Kind::String) => task = Some(Placed::read(value)?),
                 _ => {
@@ -219,8 +227,8 @@ impl Filter<'_> {
             Ok::<_, Opaque>(())
         })?;
         match task {
-            Some(task) => self.show_known(task, edits),
-            None => Ok(!is_one),
+            Some(task) if is_plain => self.show_known(task, edits),
+            Some(_) | None => Ok(is_plain && !is_one),
         }
     }
 

@@ -280,7 +280,7 @@ fn a_list_of_tasks_has_only_those_that_are_known_to_be_the_callers() {
         r#"{"id":1,"result":{"tasks":[{"status":"x","taskId":"known-mine"}],"nextCursor":"cursor-theirs","_meta":{}}}"#,
     );
     tells(
-        r#"{"result":{"nextCursor":"","tasks":[{"taskId":5},{"TaskId":"mine"},"mine",{"taskId":"\ud800mine"}]}}"#,
+        r#"{"result":{"nextCursor":"","tasks":[{"taskId":5},{"TaskId":"mine"},{"taskId":"mine","TASKID":"theirs"},"mine",{"taskId":"\ud800mine"}]}}"#,
         r#"{"result":{"nextCursor":"","tasks":[]}}"#,
     );
     leaves(r#"{"result":{"tools":[],"nextCursor":"next"}}"#);
@@ -294,7 +294,14 @@ fn news_of_tasks_goes_only_to_their_owner() {
             &news(r#"{"taskId":"mine","status":"completed","result":{"tools":[{"name":"sec"}]}}"#),
             &news(r#"{"taskId":"known-mine","status":"completed","result":{"tools":[]}}"#),
         );
-        for other in [r#"{"taskId":"theirs"}"#, "{}", "[]", r#"{"taskId":5}"#, r#"{"TaskId":"mine"}"#] {
+        for other in [
+            r#"{"taskId":"mine","TaskId":"theirs"}"#,
+            r#"{"taskId":"theirs"}"#,
+            "{}",
+            "[]",
+            r#"{"taskId":5}"#,
+            r#"{"TaskId":"mine"}"#,
+        ] {
             assert_eq!(pass(LEGACY, &news(other)).unwrap().0, Passed::Nothing, "{other}");
         }
         assert_eq!(pass(LEGACY, &format!(r#"{{"method":"{method}"}}"#)).unwrap().0, Passed::Nothing);
