@@ -2,6 +2,7 @@
 //! read to standard output; a reader that has gone is no error.
 
 mod healthcheck;
+mod lock;
 mod policy;
 mod review;
 mod token;
@@ -51,6 +52,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn policy_task(task: PolicyTask) -> ExitCode {
     match task {
         PolicyTask::Check { file, json } => policy::check(&file, json),
+        PolicyTask::Lock(args) => lock::run(&args),
         PolicyTask::Diff { old, new, fail_on, json } => review::diff(&old, &new, fail_on, json),
         PolicyTask::Matrix { file, scopes, format } => review::matrix(&file, &scopes, format),
         PolicyTask::Who { file, can, kind, json } => review::who(&file, &can, kind.as_deref(), json),
@@ -156,6 +158,7 @@ mod tests {
             "demo --listen 127.0.0.1:0 --admin 127.0.0.1:0 --secret dev-secret-change-me --documents d --policy p",
             "token --sub alice --scope public:read --scope a --exp-hours 1",
             "policy check policy.yaml --json",
+            "policy lock --upstream http://127.0.0.1:9000/mcp --token-file a --token-file b -o tools.lock",
             "policy diff old.yaml new.yaml --fail-on loosened --json",
             "policy matrix policy.yaml --scopes a --scopes b --format markdown",
             "policy who policy.yaml --can delete_* --kind tool --json",

@@ -88,6 +88,7 @@ fn plan(args: &DemoArgs) -> Result<(Plan, String), String> {
         policy_file: args.policy.clone(),
         revoked: Revoked::default(),
         revocations_file: None,
+        pinned: None,
         audit: AuditTarget::Stdout,
         arguments: Arguments::new(Extent::None, &[]),
         threads: 2,

@@ -36,6 +36,7 @@ use tokio::time::timeout;
 use crate::caller::UnixTime;
 use crate::live::Live;
 use crate::live::recent::Recent;
+use crate::pinned::Pinned;
 use crate::refusal::Refusal;
 use crate::remote::{Exchanger, Verifier};
 use crate::revoked::Revoked;
@@ -151,6 +152,7 @@ pub struct Gateway {
     upstream: Arc<Upstream>,
     exchanger: Option<Exchanger>,
     listed: Arc<Listed>,
+    pinned: Option<Arc<Pinned>>,
     identity: Option<Arc<IdentityTokens>>,
     changes: Changes,
     callers: Callers,
@@ -181,6 +183,10 @@ pub struct Parts {
     pub exchanger: Option<Exchanger>,
     /// What signs who calls, if the upstream is told so.
     pub identity: Option<Arc<IdentityTokens>>,
+    /// What the server may say of its tools, where that is locked.
+    pub pinned: Option<Arc<Pinned>>,
+    /// What the server lists.
+    pub listed: Arc<Listed>,
     /// Where it reports to.
     pub report: Arc<Report>,
     /// How many requests are under way, for whoever waits for their end.
@@ -220,7 +226,7 @@ impl Gateway {
     #[must_use]
     pub fn new(parts: Parts) -> Self {
         let Parts { config, live, recent, revoked, verifier, dpop, sealer, upstream, .. } = parts;
-        let Parts { exchanger, identity, report, under_way, .. } = parts;
+        let Parts { exchanger, identity, pinned, listed, report, under_way, .. } = parts;
         // A server that is told who calls may list other things to each.
         let tells_names = config.identity_headers.names().next().is_some();
         let is_same_for_all = exchanger.is_none() && identity.is_none() && !tells_names;
@@ -244,7 +250,8 @@ impl Gateway {
             makers: Makers::default(),
             upstream,
             exchanger,
-            listed: Arc::default(),
+            listed,
+            pinned,
             identity,
             report,
             under_way,

@@ -13,6 +13,7 @@ pub mod catalogue;
 pub mod json;
 pub mod judge;
 pub mod message;
+pub mod pin;
 pub mod policy;
 #[doc(hidden)]
 pub mod properties;
@@ -30,6 +31,8 @@ pub mod gateway;
 #[cfg(feature = "gateway")]
 pub mod live;
 #[cfg(feature = "gateway")]
+pub mod pinned;
+#[cfg(feature = "gateway")]
 pub mod remote;
 #[cfg(feature = "gateway")]
 pub mod report;
@@ -39,3 +42,5 @@ pub mod revoked;
 pub mod serve;
 #[cfg(feature = "gateway")]
 pub mod settings;
+#[cfg(feature = "gateway")]
+pub mod survey;

@@ -6,7 +6,7 @@
 pub mod agreement;
 pub mod batch;
 pub mod content;
-mod disguise;
+pub(crate) mod disguise;
 mod envelope;
 pub mod id;
 pub mod lists;

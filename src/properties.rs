@@ -137,7 +137,7 @@ pub fn tasks(bytes: &[u8]) {
 /// What passes has no element that may not be seen, and is JSON if it was.
 pub fn lists(bytes: &[u8]) {
     let freshness = Freshness { ttl_cap_ms: 60_000, is_required: true };
-    let filter = Filter { sees: &sees, freshness, heard: None, tasks: &Letters };
+    let filter = Filter { sees: &sees, freshness, heard: None, pins: None, tasks: &Letters };
     let mut tallies = Vec::new();
     let passed = match filter.message(bytes, &mut tallies) {
         Ok(Passed::AsIs) => bytes.to_vec(),
@@ -214,7 +214,7 @@ pub fn events(bytes: &[u8]) {
 pub fn stream(bytes: &[u8]) {
     let Some((step, stream)) = bytes.split_first() else { return };
     let freshness = Freshness { ttl_cap_ms: 60_000, is_required: false };
-    let filter = Filter { sees: &sees, freshness, heard: None, tasks: &Letters };
+    let filter = Filter { sees: &sees, freshness, heard: None, pins: None, tasks: &Letters };
     let collect = |size: usize| {
         let mut out = Vec::new();
         let mut is_opaque = false;

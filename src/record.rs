@@ -79,6 +79,12 @@ pub struct AuditRecord<'a> {
     /// The rule that decided.
     #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'a str>,
+    /// Why it would have been refused, were a rule in shadow enforced.
+    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
+    pub would_deny: Option<&'a str>,
+    /// How the tool differs from the lockfile, if it does.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tool_drift: Option<&'a str>,
     /// The policy that was asked.
     pub policy_generation: u64,
     /// A digest of the session's identifier; the identifier itself would be a key to the session.
@@ -220,6 +226,8 @@ mod tests {
             decision: Outcome::Deny,
             reason: "scopes_missing",
             rule: Some("tools.delete_file"),
+            would_deny: None,
+            tool_drift: None,
             policy_generation: 3,
             session: Some("9f86d081"),
             http_status: 403,

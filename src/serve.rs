@@ -6,7 +6,7 @@ pub mod tls;
 
 use std::io::Write as _;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize};
@@ -19,12 +19,15 @@ use pingora_core::services::listening::Service;
 
 use crate::gateway::door::Door;
 use crate::gateway::identity::IdentityTokens;
+use crate::gateway::listed::Listed;
 use crate::gateway::record::Report;
 use crate::gateway::upstream::{Target, Upstream, UpstreamSettings};
 use crate::gateway::{self, Config, Gateway, Parts, metadata};
 use crate::live::guarded::Guarded;
 use crate::live::recent::Recent;
 use crate::live::{self, Held, Live, Reload};
+use crate::pin::OnDrift;
+use crate::pinned::Pinned;
 use crate::record::arguments::Arguments;
 use crate::remote::{Exchanger, KeyRing, Verifier};
 use crate::report::audit::Audit;
@@ -73,6 +76,8 @@ pub struct Plan {
     pub revoked: Revoked,
     /// The file that is watched for what is revoked next.
     pub revocations_file: Option<PathBuf>,
+    /// What the server may say of its tools, and the file that says so.
+    pub pinned: Option<(Arc<Pinned>, PathBuf)>,
     /// Where decisions are written down.
     pub audit: settings::AuditTarget,
     /// What is written down of arguments.
@@ -160,6 +165,7 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
     let metrics = metrics(settings.issuers.iter().map(|issuer| issuer.name()))?;
     let ring = KeyRing::start(&settings.issuers, &public_url, &metrics)?;
     let verifier = Verifier::new(ring, &settings.issuers, &metrics)?;
+    let pinned = settings.lock.as_ref().map(|file| pinned(file, settings.on_drift, &metrics)).transpose()?;
     Ok(Plan {
         listen,
         admin,
@@ -177,6 +183,7 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
         policy_file: Some(settings.policy.clone()),
         revoked,
         revocations_file: settings.revocations.clone(),
+        pinned,
         audit: settings.audit.clone(),
         arguments: Arguments::new(settings.audit_arguments, &key),
         threads: settings.threads,
@@ -194,6 +201,15 @@ fn revoked(settings: &Settings) -> Result<Revoked, String> {
         return Err(trouble);
     }
     Ok(revoked)
+}
+
+/// What is locked at the start. Without the lockfile that is configured no tool could be told from another.
+fn pinned(file: &Path, on_drift: OnDrift, metrics: &Arc<Metrics>) -> Result<(Arc<Pinned>, PathBuf), String> {
+    let pinned = Pinned::new(on_drift, Arc::clone(metrics));
+    match pinned.replace(&file.display().to_string(), &live::read(file)?) {
+        Reload::Done(_) => Ok((Arc::new(pinned), file.to_owned())),
+        Reload::Kept(trouble) => Err(trouble),
+    }
 }
 
 fn identity(
@@ -277,10 +293,7 @@ pub fn claim(address: SocketAddr, reserved: &mut Vec<tokio::net::TcpSocket>) -> 
 pub fn start(plan: Plan) -> ExitCode {
     let (audit, report) = match reporting(&plan.metrics, &plan.audit, plan.arguments) {
         Ok(parts) => parts,
-        Err(trouble) => {
-            say(&trouble);
-            return ExitCode::from(EXIT_CONFIG);
-        }
+        Err(trouble) => return misconfigured(&trouble),
     };
     let live = Arc::new(plan.live);
     report.policy_in_force(live.snapshot().generation);
@@ -289,6 +302,7 @@ pub fn start(plan: Plan) -> ExitCode {
     let under_way = Arc::new(AtomicUsize::new(0));
     let upstream = Arc::new(Upstream::new(plan.upstream));
     let keys = Arc::clone(plan.verifier.ring());
+    let listed = Arc::<Listed>::default();
     let gateway = Gateway::new(Parts {
         config: plan.config,
         live: Arc::clone(&live),
@@ -300,6 +314,8 @@ pub fn start(plan: Plan) -> ExitCode {
         upstream: Arc::clone(&upstream),
         exchanger: plan.exchanger,
         identity: plan.identity.as_ref().map(|(tokens, _)| Arc::clone(tokens)),
+        pinned: plan.pinned.as_ref().map(|(pinned, _)| Arc::clone(pinned)),
+        listed: Arc::clone(&listed),
         report: Arc::clone(&report),
         under_way: Arc::clone(&under_way),
     });
@@ -310,6 +326,8 @@ pub fn start(plan: Plan) -> ExitCode {
         keys,
         identity: plan.identity.as_ref().map(|(tokens, _)| Arc::clone(tokens)),
         upstream,
+        pinned: plan.pinned.as_ref().map(|(pinned, _)| Arc::clone(pinned)),
+        listed,
         metrics: plan.metrics,
         signals: Arc::clone(&signals),
     };
@@ -318,10 +336,7 @@ pub fn start(plan: Plan) -> ExitCode {
     let is_shared = !plan.reserved.is_empty();
     let public = match public(gateway, &plan.listen, plan.threads, is_shared) {
         Ok(public) => public,
-        Err(trouble) => {
-            say(&trouble);
-            return ExitCode::from(EXIT_CONFIG);
-        }
+        Err(trouble) => return misconfigured(&trouble),
     };
     let mut operator = Service::new("admin".to_owned(), admin);
     operator.threads = Some(1);
@@ -330,10 +345,16 @@ pub fn start(plan: Plan) -> ExitCode {
     server.add_service(operator);
     let live = Guarded::new(live, recent, signals.asked());
     watch_files((plan.policy_file, live), (plan.revocations_file, revoked), plan.identity, &signals, &report);
+    watch_lock(plan.pinned, &signals, &report);
     server.run(RunArgs { shutdown_signal: Box::new(signals::Watch(Arc::clone(&signals))) });
     drop(plan.reserved);
     signals.finish();
     ExitCode::SUCCESS
+}
+
+fn misconfigured(trouble: &str) -> ExitCode {
+    say(trouble);
+    ExitCode::from(EXIT_CONFIG)
 }
 
 /// The gateway on all its listeners.
@@ -400,6 +421,13 @@ fn watch_files(
     if let Some((tokens, file)) = identity {
         watch("identity key", file, tokens, signals, |_| {});
     }
+}
+
+/// Has the lockfile followed.
+fn watch_lock(pinned: Option<(Arc<Pinned>, PathBuf)>, signals: &Signals, report: &Arc<Report>) {
+    let Some((pinned, file)) = pinned else { return };
+    let report = Arc::clone(report);
+    watch("lock", file, pinned, signals, move |reload| report.lock_reloaded(reload));
 }
 
 /// Puts what is written in `file` into force whenever it changes.

@@ -24,6 +24,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
+use crate::pin::OnDrift;
 use crate::record::arguments::Extent;
 use crate::token::IdentityHeaders;
 pub use address::{HostRule, Listen, ListenAddress, PublicUrl, Tls, Upstream};
@@ -65,6 +66,10 @@ pub struct Settings {
     pub reload_max_lost: Option<usize>,
     /// The file that says what is revoked.
     pub revocations: Option<PathBuf>,
+    /// The lockfile: what tools may say of themselves.
+    pub lock: Option<PathBuf>,
+    /// What is done about tools that say something else.
+    pub on_drift: OnDrift,
     /// Whose tokens are accepted, at least one.
     pub issuers: Vec<IssuerSettings>,
     /// Where a token for the upstream comes from, if it gets one.
@@ -166,10 +171,13 @@ impl Settings {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
         let shortest = SHORTEST_SESSION_KEY;
         let identity_headers = identity::headers(sources);
+        let (lock, on_drift) = lock(sources);
         Some(Self {
             listen,
             admin,
             reload_max_lost: sources.parsed("reload.max_lost", |text| count(text, &(0..=1_000_000))),
+            lock,
+            on_drift,
             revocations: sources.parsed("revocations", readable_file),
             public_url,
             issuers: issuers::read(sources, &mut warnings),
@@ -367,6 +375,26 @@ fn listener(sources: &mut Sources<'_>, entry: &Entry) -> Option<Listen> {
     let given = authorities.and_then(|entry| sources.texts("listen.tls.client_ca", &entry, false).pop());
     let client_ca = given.and_then(|given| sources.parse("listen.tls.client_ca", &given, client_ca));
     Some(Listen { address, tls: cert.zip(key).map(|(cert, key)| Tls { cert, key, client_ca }) })
+}
+
+/// The lockfile, and what is done about tools that are not as locked.
+fn lock(sources: &mut Sources<'_>) -> (Option<PathBuf>, OnDrift) {
+    let file = sources.parsed("lock.file", readable_file);
+    let on_drift = sources.parsed("lock.on_drift", on_drift);
+    if on_drift.is_some() && sources.all("lock.file").is_none() {
+        let flaw = Flaw::new("is missing: without a lockfile nothing can differ from it");
+        sources.mistake("lock.file", "", flaw);
+    }
+    (file, on_drift.unwrap_or_default())
+}
+
+fn on_drift(text: &str) -> Result<OnDrift, Flaw> {
+    Ok(match text {
+        "warn" => OnDrift::Warn,
+        "shadow" => OnDrift::Shadow,
+        "quarantine" => OnDrift::Quarantine,
+        _ => return Err(Flaw::new("neither `warn`, `shadow` nor `quarantine`")),
+    })
 }
 
 /// How much of arguments is recorded.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use aws_lc_rs::digest;
 
 use crate::json::{JsonFlaw, Kind, Reader, quoted};
+use crate::message::disguise::is_disguised;
 use crate::message::lists::ListKind;
 
 /// One element of a list. It holds on to the text of its page, and is made of places in it.
@@ -13,6 +14,7 @@ use crate::message::lists::ListKind;
 pub struct Entry {
     page: Arc<str>,
     name: Box<str>,
+    description: Option<Box<str>>,
     annotations: Option<Range<usize>>,
     input_schema: Option<Range<usize>>,
     interfaces: Vec<Box<str>>,
@@ -36,6 +38,12 @@ impl Entry {
         &self.name
     }
 
+    /// What `description` says, where it is text.
+    #[must_use]
+    pub fn description(&self) -> Option<&str> {
+        self.description.as_deref()
+    }
+
     /// The value of `annotations` as the server wrote it: JSON of any kind.
     #[must_use]
     pub fn annotations(&self) -> Option<&str> {
@@ -56,14 +64,23 @@ impl Entry {
 
     /// SHA-256 over what the element says of itself: the object of its `annotations`, `description`, `inputSchema`,
     /// `name`, `outputSchema` and `title`, as far as it has them, in JSON without white space, keys sorted by their
-    /// bytes, numbers as written. Other members do not count, nor does the order of keys.
+    /// bytes, numbers as written. Members whose names some reader takes for one of these (`Description`) count, too.
+    /// Other members do not count, nor does the order of keys.
     #[must_use]
     pub const fn digest(&self) -> &[u8; 32] {
         &self.digest
     }
 
+    /// The one element that `text` is; `None` where it cannot be read or named.
+    #[must_use]
+    pub fn alone(kind: ListKind, text: &str) -> Option<Self> {
+        let page = Arc::from(text);
+        let mut reader = Reader::of_text(&page, DEPTH).ok()?;
+        Self::read(kind, &page, &mut reader).ok()?
+    }
+
     /// The elements of the array `page` that can be named; `None` where it is none, or has more than `most`.
-    pub(super) fn all_of(kind: ListKind, page: &Arc<str>, most: usize) -> Option<Vec<Arc<Self>>> {
+    pub(crate) fn all_of(kind: ListKind, page: &Arc<str>, most: usize) -> Option<Vec<Arc<Self>>> {
         let mut entries = Vec::new();
         let mut count = 0_usize;
         let mut reader = Reader::of_text(page, DEPTH).ok()?;
@@ -86,22 +103,23 @@ impl Entry {
             element.skip()?;
             return Ok(None);
         }
-        let (mut name, mut annotations, mut input_schema, mut meta) = (None, None, None, None);
-        let mut said: Vec<(&str, String)> = Vec::new();
+        let (mut name, mut description, mut annotations) = (None, None, None);
+        let (mut input_schema, mut meta) = (None, None);
+        let mut said: Vec<(Box<str>, String)> = Vec::new();
         element.object(|key, value| {
             if key == kind.name_member() && value.kind()? == Kind::String {
                 name = value.peek_string()?.decode().ok().map(|name| Box::from(name.as_ref()));
             }
+            if key == "description" && value.kind()? == Kind::String {
+                description = value.peek_string()?.decode().ok().map(|text| Box::from(text.as_ref()));
+            }
             let start = value.position();
-            match DIGESTED.iter().find(|digested| **digested == key) {
-                Some(digested) => {
-                    let mut text = String::new();
-                    canonical(value, &mut text, SORTED_DEPTH)?;
-                    said.push((*digested, text));
-                }
-                None => {
-                    value.skip()?;
-                }
+            if DIGESTED.contains(&key) || is_disguised(key, &DIGESTED) {
+                let mut text = String::new();
+                canonical(value, &mut text, SORTED_DEPTH)?;
+                said.push((key.into(), text));
+            } else {
+                value.skip()?;
             }
             match key {
                 "annotations" => annotations = Some(start..value.position()),
@@ -113,14 +131,14 @@ impl Entry {
         })?;
         said.sort_unstable();
         let mut text = String::new();
-        write_object(&mut text, said.iter().map(|(key, value)| (*key, value.as_str())));
+        write_object(&mut text, said.iter().map(|(key, value)| (&**key, value.as_str())));
         let mut sum = [0; 32];
         for (to, from) in sum.iter_mut().zip(digest::digest(&digest::SHA256, text.as_bytes()).as_ref()) {
             *to = *from;
         }
         let interfaces = meta.and_then(|meta| interfaces(page.get(meta)?)).unwrap_or_default();
         let page = Arc::clone(page);
-        Ok(name.map(|name| Self { page, name, annotations, input_schema, interfaces, digest: sum }))
+        Ok(name.map(|name| Self { page, name, description, annotations, input_schema, interfaces, digest: sum }))
     }
 }
 

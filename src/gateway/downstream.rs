@@ -27,6 +27,7 @@ use crate::message::agreement::Field;
 use crate::message::batch::answers::Arrays;
 use crate::message::lists::{Filter, Freshness, ListKind, Listing, Opaque, Passed, Tally};
 use crate::message::sse::{Event, EventStream};
+use crate::pinned::Pinned;
 use crate::policy::Grants;
 use crate::refusal::Refusal;
 use crate::revoked::Revoked;
@@ -53,6 +54,8 @@ pub struct Passage<'a> {
     pub is_list: bool,
     /// Where it is noted what the server lists.
     pub listed: &'a Listed,
+    /// What the server may say of its tools, where that is locked.
+    pub pinned: Option<&'a Pinned>,
     /// The page of a list that was asked for, where the answer is to be noted.
     pub page: Option<Page>,
     /// Whether the answer is a stream, once it is known.
@@ -259,7 +262,8 @@ impl Passage<'_> {
         let grants = grants.as_ref().unwrap_or(&self.grants);
         let allows = |kind, name: &str| judge::sees(&snapshot.policy, grants, kind, name);
         let shows = |uri: &str| {
-            let sees = |tool: &str| allows(ListKind::Tools, tool);
+            let is_held = |tool: &str| self.pinned.is_some_and(|pinned| pinned.holds(tool));
+            let sees = |tool: &str| allows(ListKind::Tools, tool) && !is_held(tool);
             !apps::is_interface(uri) || apps::shows(&self.listed.catalogue(), uri, true, sees)
         };
         let sees = |kind, name: &str| allows(kind, name) && (kind != ListKind::Resources || shows(name));
@@ -275,7 +279,9 @@ impl Passage<'_> {
         };
         let allows = |maker: &_| judge::allows(&snapshot.policy, grants, maker);
         let tasks = Told { owner: self.owner, context: &self.tasks, makers: self.makers, allows: &allows };
-        work(&Filter { sees: &sees, freshness, heard: Some(&heard), tasks: &tasks })
+        let hear = |element: &str| self.pinned.is_none_or(|pinned| pinned.hear(element));
+        let pins: Option<&dyn Fn(&str) -> bool> = if self.pinned.is_some() { Some(&hear) } else { None };
+        work(&Filter { sees: &sees, freshness, heard: Some(&heard), pins, tasks: &tasks })
     }
 
     fn head(

@@ -28,6 +28,7 @@ use crate::message::batch::answers::Arrays;
 use crate::message::lists::ListKind;
 use crate::message::reply::ErrorReply;
 use crate::message::{Ask, Message, Shape, Unrecognised, content};
+use crate::pin;
 use crate::policy::Policy;
 use crate::refusal::{Era, Refusal};
 
@@ -186,6 +187,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         grants: snapshot.policy.grants(&caller.scopes),
         is_list: false,
         listed: &gateway.listed,
+        pinned: gateway.pinned.as_deref(),
         page: None,
         is_stream: false,
         arrays: if gateway.config.limits.batch > 0 { Arrays::Any } else { Arrays::None },
@@ -293,7 +295,7 @@ impl Turn<'_> {
 
     /// Decides about one message.
     pub(super) fn decide<'p>(
-        &self,
+        &mut self,
         policy: &'p Policy,
         message: &Message<'_>,
         passage: &Passage<'_>,
@@ -305,10 +307,17 @@ impl Turn<'_> {
             Ask::Base | Ask::List(_) | Ask::Tool { .. } | Ask::Prompt { .. } => &[],
             Ask::Task | Ask::Specified | Ask::Extension => &[],
         };
-        let sees = |tool: &str| judge::sees(policy, &passage.grants, ListKind::Tools, tool);
+        let is_held = |tool: &str| passage.pinned.is_some_and(|pinned| pinned.holds(tool));
+        let sees = |tool: &str| judge::sees(policy, &passage.grants, ListKind::Tools, tool) && !is_held(tool);
         let is_hidden =
             |uri: &str| apps::is_interface(uri) && !apps::shows(&self.gateway.listed.catalogue(), uri, false, sees);
-        if uris.iter().any(|uri| is_hidden(uri)) { Err(Refusal::ResourceUnknown.into()) } else { Ok(permit) }
+        if uris.iter().any(|uri| is_hidden(uri)) {
+            return Err(Refusal::ResourceUnknown.into());
+        }
+        let Some(pinned) = passage.pinned else { return Ok(permit) };
+        let drift = pin::called(message).and_then(|tool| pinned.drift(tool));
+        self.record.drift = drift.map(|drift| (drift, pinned.on_drift()));
+        pin::hold(permit, drift, pinned.on_drift())
     }
 
     pub(super) async fn forward(

@@ -15,6 +15,7 @@ use crate::judge::{Permit, Refused};
 use crate::live::Reload;
 use crate::message::lists::Tally;
 use crate::message::{Ask, Message};
+use crate::pin::{self, Drift, OnDrift};
 use crate::policy::Kind;
 use crate::record::arguments::Arguments;
 use crate::record::{AuditRecord, MOST_TEXTS, Moment, Outcome, trace_id};
@@ -99,6 +100,14 @@ impl Report {
         });
     }
 
+    /// Notes what became of a changed lockfile.
+    pub fn lock_reloaded(&self, reload: &Reload) {
+        self.metrics.lock_reload(match reload {
+            Reload::Done(_) => ReloadResult::Done,
+            Reload::Kept(_) => ReloadResult::Kept,
+        });
+    }
+
     /// Reports a request that is over.
     pub fn finished(&self, record: &Record) {
         let duration = record.started.elapsed();
@@ -132,6 +141,7 @@ struct Part {
     name: Option<String>,
     reason: Option<&'static str>,
     rule: Option<String>,
+    drift: Option<(Drift, OnDrift)>,
     arguments: Option<Box<RawValue>>,
 }
 
@@ -170,6 +180,8 @@ pub struct Record {
     pub tallies: Vec<Tally>,
     /// What is recorded of the arguments of a call.
     pub arguments: Option<Box<RawValue>>,
+    /// How the tool that is called differs from the lockfile, and what is done about it.
+    pub drift: Option<(Drift, OnDrift)>,
 }
 
 impl Record {
@@ -204,6 +216,7 @@ impl Record {
             refusal: None,
             tallies: Vec::new(),
             arguments: None,
+            drift: None,
         }
     }
 
@@ -282,6 +295,7 @@ impl Record {
             name: self.name.take(),
             reason: self.reason.take(),
             rule: self.rule.take(),
+            drift: self.drift.take(),
             arguments: self.arguments.take(),
         });
         (self.method, self.subject) = (label, None);
@@ -317,6 +331,7 @@ impl Record {
         let caller = self.caller.as_ref();
         let scopes: Vec<&str> = caller.iter().flat_map(|caller| caller.scopes.iter()).take(MOST_TEXTS).collect();
         let refused_word = self.refusal.map(Refusal::word);
+        let drift = part.map_or(self.drift, |part| part.drift);
         let (method, subject, name, reason, rule, arguments) = match part {
             Some(part) => {
                 (&part.method_name, Some(part.subject), &part.name, part.reason, &part.rule, &part.arguments)
@@ -338,6 +353,8 @@ impl Record {
             decision: if self.was_refused() { Outcome::Deny } else { Outcome::Allow },
             reason: reason.or(refused_word).unwrap_or("permitted"),
             rule: rule.as_deref(),
+            would_deny: would_deny(drift, reason),
+            tool_drift: drift.map(|(drift, _)| drift.word()),
             policy_generation: self.generation,
             session: self.session.as_deref(),
             http_status: self.status,
@@ -350,6 +367,12 @@ impl Record {
         }
         .line()
     }
+}
+
+/// Why what was permitted would have been refused, were the lockfile enforced.
+fn would_deny(drift: Option<(Drift, OnDrift)>, refused: Option<&str>) -> Option<&'static str> {
+    let is_shadow = matches!(drift, Some((_, OnDrift::Shadow)));
+    (is_shadow && refused.is_none()).then_some(pin::REASON)
 }
 
 const fn stream_end(ending: Ending) -> StreamEnd {

@@ -5,7 +5,7 @@
 //! so it is refused where keys have a meaning here.
 
 /// Whether `key` is none of `known` but could be taken for one.
-pub(super) fn is_disguised(key: &str, known: &[&str]) -> bool {
+pub(crate) fn is_disguised(key: &str, known: &[&str]) -> bool {
     if key.is_ascii() {
         // The usual foreign key: told from every known one by its length.
         let visible = || key.bytes().filter(u8::is_ascii_graphic);

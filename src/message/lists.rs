@@ -13,7 +13,7 @@ use super::disguise::is_disguised;
 use super::splice::{Edit, splice};
 use crate::json::{JsonFlaw, Kind, Reader};
 use tasks::Draft;
-#[cfg(test)]
+#[cfg(any(test, feature = "gateway"))]
 pub(crate) use tasks::NoTasks;
 pub use tasks::TaskSeals;
 
@@ -139,6 +139,8 @@ pub struct Filter<'s> {
     pub freshness: Freshness,
     /// Who wants to know of every list as the upstream sent it. One whose `nextCursor` is no text is not told.
     pub heard: Option<&'s dyn Fn(&Listing<'_>)>,
+    /// Whether a tool may be shown as it stands in the list. Asked of every tool that is listed.
+    pub pins: Option<&'s dyn Fn(&str) -> bool>,
     /// What the caller is told of tasks.
     pub tasks: &'s dyn TaskSeals,
 }
@@ -313,6 +315,13 @@ impl Filter<'_> {
         if reader.kind()? != Kind::Object {
             reader.skip()?;
             return Ok(false);
+        }
+        if let (ListKind::Tools, Some(pins)) = (kind, self.pins) {
+            let element = reader.raw()?;
+            // Also of those that are hidden anyway: what they say is worth knowing.
+            let is_pinned = pins(element);
+            let name = string_member(&mut Reader::of_text(element, DEPTH)?, kind.name_member())?;
+            return Ok(is_pinned && name.is_some_and(|name| (self.sees)(kind, &name)));
         }
         let name = string_member(reader, kind.name_member())?;
         Ok(name.is_some_and(|name| (self.sees)(kind, &name)))

@@ -7,6 +7,7 @@
 mod asked;
 mod keys;
 mod labels;
+mod pins;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use prometheus::{
 };
 
 use crate::message::lists::{ListKind, Tally};
+use crate::pin::{self, Drift};
 use crate::record::Outcome;
 use crate::refusal::Refusal;
 use asked::AskedNumbers;
@@ -27,6 +29,7 @@ pub use labels::{
     CacheResult, ExchangeResult, IntrospectionResult, JwksResult, MethodLabel, ReloadResult, StreamEnd, Subject,
     UpstreamResult,
 };
+use pins::PinNumbers;
 
 /// One series for each refusal, and some more, made when first counted.
 type Row = Box<[OnceLock<IntCounter>]>;
@@ -50,6 +53,7 @@ pub struct Metrics {
     streams_open: IntGauge,
     streams_ended: Closed,
     revocations_reloads: Closed,
+    pins: PinNumbers,
     token_cache: Closed,
     audit_dropped: IntCounter,
 }
@@ -63,7 +67,7 @@ const PERMITTED: &str = "permitted";
 /// The label for words that are on no list here.
 const OTHER: &str = "other";
 /// The reasons of decisions that are not words of refusals.
-const REASONS: &[&str] = &[PERMITTED, "no_rule", "rule_denies", "scopes_missing", OTHER];
+const REASONS: &[&str] = &[PERMITTED, "no_rule", "rule_denies", "scopes_missing", pin::REASON, OTHER];
 /// The bounds of `toolgate_request_duration_seconds`.
 const DURATIONS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -114,6 +118,7 @@ impl Metrics {
                 "result",
                 ReloadResult::WORDS,
             )?,
+            pins: PinNumbers::new(&new)?,
             audit_dropped: new.add(dropped)?,
             registry: new.0,
         })
@@ -186,6 +191,16 @@ impl Metrics {
     /// Counts what became of a changed list of what is revoked.
     pub fn revocations_reload(&self, result: ReloadResult) {
         self.revocations_reloads.count(result.word());
+    }
+
+    /// Notes how many tools differ from the lockfile in this way.
+    pub fn tool_drift(&self, drift: Drift, tools: usize) {
+        self.pins.drifted(drift, tools);
+    }
+
+    /// Counts what became of a changed lockfile.
+    pub fn lock_reload(&self, result: ReloadResult) {
+        self.pins.reloaded(result);
     }
 
     /// Counts what became of asking for an issuer's keys.

@@ -14,9 +14,11 @@ use tokio::time::timeout;
 use super::signals::Signals;
 use crate::gateway::answer::Answer;
 use crate::gateway::identity::IdentityTokens;
+use crate::gateway::listed::Listed;
 use crate::gateway::upstream::Upstream;
 use crate::json::quoted;
 use crate::live::Live;
+use crate::pinned::Pinned;
 use crate::remote::KeyRing;
 use crate::report::metrics::Metrics;
 use crate::revoked::Revoked;
@@ -34,6 +36,10 @@ pub struct Admin {
     pub keys: Arc<KeyRing>,
     /// What signs who calls, if the upstream is told so.
     pub identity: Option<Arc<IdentityTokens>>,
+    /// What the server may say of its tools, where that is locked.
+    pub pinned: Option<Arc<Pinned>>,
+    /// What the server lists.
+    pub listed: Arc<Listed>,
     /// The upstream.
     pub upstream: Arc<Upstream>,
     /// The numbers.
@@ -51,6 +57,9 @@ impl Admin {
         }
         match path {
             "/metrics" => {
+                if let Some(pinned) = &self.pinned {
+                    pinned.look(&self.listed.catalogue());
+                }
                 let mut answer = text(200, self.metrics.render());
                 answer.headers.clear();
                 answer.set(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
@@ -100,13 +109,16 @@ impl Admin {
             Some((generation, None)) => format!("ok: generation {generation}"),
             None => "none is configured".to_owned(),
         };
+        let lock = self.pinned.as_ref().map(|pinned| pinned.detail(&self.listed.catalogue()));
+        let lock = lock.unwrap_or_else(|| "none is configured".to_owned());
         // Who is lost among others does not make it unready; the operator should still see it.
         let keys = keys.err().or_else(|| self.keys.lost()).unwrap_or_else(|| "ok".to_owned());
         let body = format!(
-            "{{\"ready\":{is_ready},\"policy\":{},\"revocations\":{},\"identity_key\":{},\"keys\":{},\"upstream\":{},\"draining\":{is_draining}}}\n",
+            "{{\"ready\":{is_ready},\"policy\":{},\"revocations\":{},\"identity_key\":{},\"lock\":{},\"keys\":{},\"upstream\":{},\"draining\":{is_draining}}}\n",
             quoted(&policy),
             quoted(&revocations),
             quoted(&identity),
+            quoted(&lock),
             quoted(&keys),
             quoted(upstream)
         );

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Parser, Subcommand, ValueEnum};
 use clap_complete::Shell;
 
+use super::address::Upstream;
 use super::given::Flags;
 use super::keys::KEYS;
 
@@ -78,6 +79,12 @@ pub enum PolicyTask {
         #[arg(long)]
         json: bool,
     },
+    /// Pin what the tools of a server say of themselves
+    #[command(
+        after_help = "Example:\n  toolgate policy lock --upstream http://127.0.0.1:9000/mcp -o tools.lock\n  \
+                            toolgate policy lock --upstream http://127.0.0.1:9000/mcp --check tools.lock"
+    )]
+    Lock(LockArgs),
     /// Show what changes for whom between two policies
     #[command(
         after_help = "Every set of scopes and every way in which patterns meet is looked at, not a sample.\n\n\
@@ -134,6 +141,38 @@ pub enum PolicyTask {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// How a server is asked what it has.
+#[derive(Debug, Clone, Args)]
+pub struct Access {
+    /// The MCP server: http://127.0.0.1:9000/mcp or unix:/run/mcp/server.sock#/mcp
+    #[arg(long, value_name = "URL", value_parser = server)]
+    pub upstream: Upstream,
+    /// A file with a token, if the server wants one
+    #[arg(long, value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// The flags of `policy lock`.
+#[derive(Debug, Clone, Args)]
+pub struct LockArgs {
+    /// The MCP server: http://127.0.0.1:9000/mcp or unix:/run/mcp/server.sock#/mcp
+    #[arg(long, value_name = "URL", value_parser = server)]
+    pub upstream: Upstream,
+    /// A file with a token; repeated where the server lists other tools, or other words, to other callers
+    #[arg(long = "token-file", value_name = "FILE")]
+    pub token_files: Vec<PathBuf>,
+    /// Where to write the lockfile [default: standard output]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "check")]
+    pub output: Option<PathBuf>,
+    /// Write nothing, and exit with 1 if the server is not as this lockfile says
+    #[arg(long, value_name = "FILE")]
+    pub check: Option<PathBuf>,
+}
+
+fn server(text: &str) -> Result<Upstream, String> {
+    Upstream::parse(text).map_err(|flaw| flaw.message)
 }
 
 /// Which changes between policies are a failure.

@@ -84,6 +84,13 @@ pub(super) const KEYS: &[Key] = &[
     one("identity_token.header", "NAME", "The header with that token [default: X-Toolgate-Identity]", MAIN),
     one("identity_token.audience", "NAME", "Its `aud` [default: the upstream, as configured]", MAIN),
     one("identity_token.life", "TIME", "For how long it is good, at most 60s [default: 60s]", MAIN),
+    one("lock.file", "FILE", "What tools may say of themselves: see `toolgate policy lock` [default: none]", MAIN),
+    one(
+        "lock.on_drift",
+        "ACTION",
+        "What is done about tools that say something else: warn, shadow or quarantine [default: quarantine]",
+        MAIN,
+    ),
     one("audit.file", "WHERE", "Where audit lines go: stdout, stderr, none or a file [default: stdout]", MAIN),
     one(
         "audit.arguments",

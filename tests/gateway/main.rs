@@ -29,6 +29,7 @@ mod in_flight;
 mod leaks;
 mod lifecycle;
 mod lists;
+mod pins;
 mod proofs;
 mod refusals;
 mod resumption;

@@ -132,7 +132,7 @@ mod tests {
     fn pass(arrays: &Arrays, document: &str) -> Result<String, Opaque> {
         let sees = |_: ListKind, name: &str| name.contains("pub");
         let freshness = Freshness { ttl_cap_ms: 60_000, is_required: false };
-        let filter = Filter { sees: &sees, freshness, heard: None, tasks: &NoTasks(true) };
+        let filter = Filter { sees: &sees, freshness, heard: None, pins: None, tasks: &NoTasks(true) };
         Ok(match arrays.filter(&filter, document.as_bytes(), &mut Vec::new())? {
             Passed::AsIs => "as is".to_owned(),
             Passed::Cut(bytes) => String::from_utf8(bytes).unwrap(),

@@ -33,10 +33,10 @@ pub trait TaskSeals {
 }
 
 /// For filters that meet no tasks; whether they expect results.
-#[cfg(test)]
+#[cfg(any(test, feature = "gateway"))]
 pub(crate) struct NoTasks(pub(crate) bool);
 
-#[cfg(test)]
+#[cfg(any(test, feature = "gateway"))]
 impl TaskSeals for NoTasks {
     fn made(&self, _: &str, _: &str) -> Option<String> {
         None

@@ -37,8 +37,8 @@ impl TaskSeals for Known {
 
 fn pass(freshness: Freshness, document: &str) -> Result<(Passed, Vec<Tally>), Opaque> {
     let mut tallies = Vec::new();
-    let passed =
-        Filter { sees: &sees, freshness, heard: None, tasks: &Known }.message(document.as_bytes(), &mut tallies)?;
+    let passed = Filter { sees: &sees, freshness, heard: None, pins: None, tasks: &Known }
+        .message(document.as_bytes(), &mut tallies)?;
     Ok((passed, tallies))
 }
 
@@ -170,7 +170,7 @@ fn counts_what_it_did() {
 
 #[test]
 fn several_documents_are_filtered_one_by_one() {
-    let filter = Filter { sees: &sees, freshness: LEGACY, heard: None, tasks: &Known };
+    let filter = Filter { sees: &sees, freshness: LEGACY, heard: None, pins: None, tasks: &Known };
     let mut tallies = Vec::new();
     let two = "{\"method\":\"x\"}\n{\"result\":{\"tools\":[{\"name\":\"sec\"}]}}\n";
     let passed = filter.messages(two.as_bytes(), &mut tallies).unwrap();
@@ -218,7 +218,7 @@ proptest! {
     #[test]
     fn no_hidden_name_survives_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         let mut tallies = Vec::new();
-        let _ = Filter { sees: &sees, freshness: MODERN, heard: None, tasks: &Known }.messages(&bytes, &mut tallies);
+        let _ = Filter { sees: &sees, freshness: MODERN, heard: None, pins: None, tasks: &Known }.messages(&bytes, &mut tallies);
     }
 }
 
@@ -355,7 +355,7 @@ fn an_identifier_that_cannot_be_understood_is_not_passed_on() {
 
 #[test]
 fn there_is_no_result_of_a_task_that_does_not_exist() {
-    let filter = Filter { sees: &sees, freshness: LEGACY, heard: None, tasks: &NoTasks(false) };
+    let filter = Filter { sees: &sees, freshness: LEGACY, heard: None, pins: None, tasks: &NoTasks(false) };
     let pass = |document: &str| filter.message(document.as_bytes(), &mut Vec::new());
     for result in ["{}", "1", "null", r#"{"taskId":"t","status":"working"}"#, r#"{"content":[]}"#] {
         assert_eq!(pass(&format!(r#"{{"id":1,"result":{result}}}"#)), Err(Opaque), "{result}");
