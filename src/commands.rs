@@ -53,6 +53,9 @@ fn policy_task(task: PolicyTask) -> ExitCode {
     match task {
         PolicyTask::Check { file, json } => policy::check(&file, json),
         PolicyTask::Lock(args) => lock::run(&args),
+        PolicyTask::Test { file, json, junit } => {
+            policy::test::test(&file, policy::test::Told { json, junit: junit.as_deref() })
+        }
         PolicyTask::Diff { old, new, fail_on, json } => review::diff(&old, &new, fail_on, json),
         PolicyTask::Matrix { file, scopes, format } => review::matrix(&file, &scopes, format),
         PolicyTask::Who { file, can, kind, json } => review::who(&file, &can, kind.as_deref(), json),
@@ -163,6 +166,7 @@ mod tests {
             "policy matrix policy.yaml --scopes a --scopes b --format markdown",
             "policy who policy.yaml --can delete_* --kind tool --json",
             "policy what policy.yaml --scope a,b --json",
+            "policy test policy.yaml --json --junit report.xml",
             "healthcheck --admin http://127.0.0.1:9090",
             "completions bash",
             "man",

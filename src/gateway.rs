@@ -7,6 +7,7 @@ pub mod answer;
 mod batch;
 mod bound;
 pub mod callers;
+mod decision;
 pub mod door;
 pub mod downstream;
 pub mod exchange;
@@ -16,6 +17,7 @@ pub mod in_flight;
 pub mod intake;
 pub mod listed;
 pub mod metadata;
+pub mod rates;
 pub mod record;
 pub mod standing;
 pub mod tasks;
@@ -49,6 +51,7 @@ use identity::IdentityTokens;
 use in_flight::InFlight;
 use intake::Bodies;
 use listed::Listed;
+use rates::Rates;
 use record::Report;
 use standing::Changes;
 use tasks::Makers;
@@ -156,6 +159,7 @@ pub struct Gateway {
     identity: Option<Arc<IdentityTokens>>,
     changes: Changes,
     callers: Callers,
+    rates: Rates,
     report: Arc<Report>,
     under_way: Arc<AtomicUsize>,
     options: HttpServerOptions,
@@ -253,6 +257,7 @@ impl Gateway {
             listed,
             pinned,
             identity,
+            rates: Rates::default(),
             report,
             under_way,
             options,

@@ -1,27 +1,28 @@
 //! The decision about a message: may this caller have what it asks for?
 //!
-//! One function decides for calls and for what lists show, so that nothing can be hidden and callable, or shown
-//! and refused. It neither logs nor counts; what it returns carries its reasons.
+//! One function decides for calls and for what lists show, so that nothing can be hidden and callable, nor shown to
+//! whom it is refused whatever the arguments. It neither logs nor counts; what it returns carries its reasons.
 
 pub mod apps;
 mod change;
 
 use crate::caller::Caller;
+use crate::cel::{self, Facts};
 use crate::json::quoted;
 use crate::message::agreement::encode;
 use crate::message::lists::ListKind;
 use crate::message::splice::{Edit, splice};
 use crate::message::tasks::{TaskName, TaskRole};
 use crate::message::{Ask, List, Message};
-use crate::policy::{DenyReason, Grants, Kind, OnDeny, Policy, Ruling};
+use crate::policy::{DenyReason, Grants, Kind, Limit, OnDeny, Policy, Ruling, WouldDeny};
 use crate::refusal::Refusal;
 use crate::session::task::{Maker, Owner, Task};
 pub use change::{Change, change};
 
 /// Evidence that something may be forwarded: only with one the upstream opens. [`what`] makes it for messages.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Default, PartialEq, Eq)]
 pub struct Permit<'p> {
-    rule: Option<&'p str>,
+    by: Allowed<'p>,
     tasks: Vec<Task>,
     names_unknown: bool,
     /// INVARIANT: each replaces what a client wrote for a task, quotes included, by the identifier that is sealed in
@@ -30,11 +31,19 @@ pub struct Permit<'p> {
     name: Option<String>,
 }
 
+/// What allows something.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Allowed<'p> {
+    rule: Option<&'p str>,
+    would_deny: Option<WouldDeny<'p>>,
+    limits: Vec<Limit<'p>>,
+}
+
 impl<'p> Permit<'p> {
     /// The rule that permits it; none where a valid token is enough.
     #[must_use]
     pub const fn rule(&self) -> Option<&'p str> {
-        self.rule
+        self.by.rule
     }
 
     /// The caller's own tasks that the message names.
@@ -57,7 +66,8 @@ impl<'p> Permit<'p> {
     }
 
     /// The judged `body` as the server gets it, if that is not byte for byte what the client sent: with the server's
-    /// own identifiers of tasks in place of their handles, or one that no task has in place of what is none. There is nothing else that it ever replaces.
+    /// own identifiers of tasks in place of their handles, or one that no task has in place of what is none. There is
+    /// nothing else that it ever replaces.
     ///
     /// # Errors
     /// [`Refusal::TaskUnknown`] if it is not the body that was judged.
@@ -68,11 +78,23 @@ impl<'p> Permit<'p> {
         splice(body, self.edits.clone()).map(Some).ok_or(Refusal::TaskUnknown)
     }
 
+    /// What a rule in shadow would have refused.
+    #[must_use]
+    pub const fn would_deny(&self) -> Option<WouldDeny<'p>> {
+        self.by.would_deny
+    }
+
+    /// The rate limits that it counts against. Who has a clock counts.
+    #[must_use]
+    pub fn limits(&self) -> &[Limit<'p>] {
+        &self.by.limits
+    }
+
     /// Permits a caller what carries no message: opening the stream of a session, or ending one (GET and DELETE),
     /// which a valid token is enough for. What arrives on the stream is filtered.
     #[must_use]
-    pub const fn session(_: &Caller) -> Self {
-        Self { rule: None, tasks: Vec::new(), names_unknown: false, edits: Vec::new(), name: None }
+    pub fn session(_: &Caller) -> Self {
+        Self::default()
     }
 }
 
@@ -83,6 +105,8 @@ pub struct Refused<'p> {
     pub refusal: Refusal,
     /// Why, for the operator: a stable word.
     pub reason: &'static str,
+    /// Why a condition has no value, where that is the reason.
+    pub error: Option<cel::Error>,
     /// The rule that refuses.
     pub rule: Option<&'p str>,
     /// All scopes that the operation needs, where they can cure it.
@@ -91,11 +115,12 @@ pub struct Refused<'p> {
 
 impl From<Refusal> for Refused<'_> {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, reason: refusal.word(), rule: None, needs: Vec::new() }
+        Self { refusal, reason: refusal.word(), error: None, rule: None, needs: Vec::new() }
     }
 }
 
-/// Decides about `message` for a caller with these grants, who owns the tasks that `owner` has sealed.
+/// Decides about `message` for a caller with these grants, who owns the tasks that `owner` has sealed. What `facts` say
+/// of the request besides its message is for the conditions of rules.
 ///
 /// # Errors
 /// [`Refused`], with what the caller may be told and what only the operator may know.
@@ -104,17 +129,21 @@ pub fn what<'p>(
     grants: &Grants,
     message: &Message<'_>,
     owner: &Owner<'_>,
+    facts: &Facts<'_>,
 ) -> Result<Permit<'p>, Refused<'p>> {
-    let decide = |kind, name: &str| ruling(policy.decide(grants, kind, name), kind);
+    let facts = Facts { method: &message.method, args: message.ask.arguments(), ..*facts };
+    let decide = |kind, name: &str| ruling(policy.decide_call(grants, kind, name, &facts), kind);
     let named = Named::unseal(message, owner)?;
     let of_message = match &message.ask {
         // Open to every caller unless the policy speaks of it.
-        Ask::Specified | Ask::Task | Ask::List(List::Tasks) if !policy.names_method(&message.method) => Ok(None),
+        Ask::Specified | Ask::Task | Ask::List(List::Tasks) if !policy.names_method(&message.method) => {
+            Ok(Allowed::default())
+        }
         Ask::Specified | Ask::Task | Ask::List(List::Tasks) => decide(Kind::Method, &message.method),
         // A valid token is enough; lists are filtered and never refused.
-        Ask::Base | Ask::List(_) => Ok(None),
+        Ask::Base | Ask::List(_) => Ok(Allowed::default()),
         Ask::Tool { name, .. } => decide(Kind::Tool, name),
-        Ask::Prompt { name } => decide(Kind::Prompt, name),
+        Ask::Prompt { name, .. } => decide(Kind::Prompt, name),
         Ask::Resource { uri } => decide(Kind::Resource, uri),
         Ask::Listen { uris, .. } => all(uris.iter().map(|uri| decide(Kind::Resource, uri))),
         // The policy must speak of it.
@@ -122,11 +151,15 @@ pub fn what<'p>(
     };
     // A task is its maker's: whoever may not ask for that any more may not ask for what came of it.
     let makers = named.tasks.iter().filter_map(|task| task.maker.as_ref());
-    let of_tasks = makers.map(|maker| decide(maker.kind, &maker.name).map_err(hidden));
-    let rule = all(std::iter::once(of_message).chain(of_tasks))?;
+    // What it may do with arguments was decided, and counted, when the task was made.
+    let of_tasks = makers.map(|maker| {
+        let decided = ruling(policy.decide(grants, maker.kind, &maker.name), maker.kind);
+        decided.map(|by| Allowed { limits: Vec::new(), ..by }).map_err(hidden)
+    });
+    let by = all(std::iter::once(of_message).chain(of_tasks))?;
     let Named { tasks, names_unknown, first, edits } = named;
     let name = first.filter(|_| message.ask == Ask::Task).map(|id| encode(&id));
-    Ok(Permit { rule, tasks, names_unknown, edits, name })
+    Ok(Permit { by, tasks, names_unknown, edits, name })
 }
 
 /// Whether a caller with these grants may still have what this made.
@@ -196,9 +229,9 @@ pub fn together<'p>(
     let rules = decisions.map(|decision| {
         let permit = decision?;
         // Where it says what is to be replaced, it counts from the start of a message, and not of the batch.
-        if permit.edits.is_empty() { Ok(permit.rule) } else { Err(Refusal::MessageInvalid.into()) }
+        if permit.edits.is_empty() { Ok(permit.by) } else { Err(Refusal::MessageInvalid.into()) }
     });
-    Ok(Permit { rule: all(rules)?, tasks: Vec::new(), names_unknown: false, edits: Vec::new(), name: None })
+    Ok(Permit { by: all(rules)?, ..Permit::default() })
 }
 
 /// Whether a caller with these grants sees the element of a list.
@@ -214,9 +247,12 @@ pub fn sees(policy: &Policy, grants: &Grants, kind: ListKind, name: &str) -> boo
     matches!(policy.decide(grants, kind, name), Ruling::Permit(_))
 }
 
-fn ruling(ruling: Ruling<'_>, kind: Kind) -> Result<Option<&str>, Refused<'_>> {
+fn ruling(ruling: Ruling<'_>, kind: Kind) -> Result<Allowed<'_>, Refused<'_>> {
     let denial = match ruling {
-        Ruling::Permit(permit) => return Ok(Some(permit.rule())),
+        Ruling::Permit(permit) => {
+            let limits = permit.limits().collect();
+            return Ok(Allowed { rule: permit.rule(), would_deny: permit.would_deny(), limits });
+        }
         Ruling::Deny(denial) => denial,
     };
     let refusal = match (denial.reason, denial.on_deny) {
@@ -224,18 +260,25 @@ fn ruling(ruling: Ruling<'_>, kind: Kind) -> Result<Option<&str>, Refused<'_>> {
         (DenyReason::ScopesMissing, OnDeny::Challenge) => Refusal::ScopeInsufficient,
         // There is a rule, and the caller may know that.
         (DenyReason::ScopesMissing | DenyReason::RuleDenies, OnDeny::Explain) => Refusal::Forbidden,
+        // It is in the caller's lists, and other arguments may be allowed.
+        (DenyReason::ConditionFalse | DenyReason::ConditionError(_), OnDeny::Challenge | OnDeny::Explain) => {
+            Refusal::ConditionFailed
+        }
         // As if it did not exist.
         (DenyReason::NoRule, _)
         | (DenyReason::RuleDenies, OnDeny::Challenge | OnDeny::Hide)
-        | (DenyReason::ScopesMissing, OnDeny::Hide) => unknown(kind),
+        | (DenyReason::ScopesMissing | DenyReason::ConditionFalse | DenyReason::ConditionError(_), OnDeny::Hide) => {
+            unknown(kind)
+        }
     };
-    let reason = match denial.reason {
-        DenyReason::NoRule => "no_rule",
-        DenyReason::RuleDenies => "rule_denies",
-        DenyReason::ScopesMissing => "scopes_missing",
+    let error = match denial.reason {
+        DenyReason::ConditionError(error) => Some(error),
+        DenyReason::NoRule | DenyReason::RuleDenies | DenyReason::ScopesMissing | DenyReason::ConditionFalse => {
+            None
+        }
     };
     let needs = if refusal == Refusal::ScopeInsufficient { denial.needs } else { Vec::new() };
-    Err(Refused { refusal, reason, rule: denial.rule, needs })
+    Err(Refused { refusal, reason: denial.reason.word(), error, rule: denial.rule, needs })
 }
 
 const fn unknown(kind: Kind) -> Refusal {
@@ -248,14 +291,19 @@ const fn unknown(kind: Kind) -> Refusal {
 }
 
 /// All of several decisions, with all scopes that are missing in one refusal. The last rule is told.
-fn all<'p>(
-    decisions: impl Iterator<Item = Result<Option<&'p str>, Refused<'p>>>,
-) -> Result<Option<&'p str>, Refused<'p>> {
-    let mut rule = None;
+fn all<'p>(decisions: impl Iterator<Item = Result<Allowed<'p>, Refused<'p>>>) -> Result<Allowed<'p>, Refused<'p>> {
+    let mut allowed = Allowed::default();
     let mut curable: Option<Refused<'p>> = None;
     for decision in decisions {
         match decision {
-            Ok(next) => rule = next.or(rule),
+            Ok(next) => {
+                allowed.rule = next.rule.or(allowed.rule);
+                allowed.would_deny = allowed.would_deny.or(next.would_deny);
+                // One message counts once against one limit.
+                let new = next.limits.into_iter().filter(|limit| !allowed.limits.contains(limit));
+                let new: Vec<_> = new.collect();
+                allowed.limits.extend(new);
+            }
             Err(refused) if refused.refusal != Refusal::ScopeInsufficient => return Err(refused),
             Err(refused) => match &mut curable {
                 None => curable = Some(refused),
@@ -267,7 +315,7 @@ fn all<'p>(
             },
         }
     }
-    curable.map_or(Ok(rule), Err)
+    curable.map_or(Ok(allowed), Err)
 }
 
 #[cfg(test)]
@@ -307,7 +355,8 @@ methods:
         let body = format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
         let message = recognise(&Mirror::default(), body.as_bytes(), 8).unwrap();
         let (sealer, caller) = (Sealer::new(b"k"), Caller::new("i", "alice", UnixTime(1)));
-        what(&policy, &grants, &message, &sealer.of(&caller))
+        let facts = Facts { claims: "{}", ..Facts::default() };
+        what(&policy, &grants, &message, &sealer.of(&caller), &facts)
             .map(|permit| permit.rule().map(str::to_owned))
             .map_err(|no| (no.refusal, no.reason.to_owned(), no.needs.iter().map(ToString::to_string).collect()))
     }
@@ -408,7 +457,8 @@ methods:
             let alice = Caller::new("i", "alice", UnixTime(1));
             let grants = self.policy.grants(&Scopes::from_names(scopes.iter().copied()));
             let message = recognise(&Mirror::default(), body.as_bytes(), 8).unwrap();
-            let permit = what(&self.policy, &grants, &message, &self.sealer.of(&alice)).map_err(|no| no.refusal)?;
+            let permit = what(&self.policy, &grants, &message, &self.sealer.of(&alice), &Facts::default())
+                .map_err(|no| no.refusal)?;
             let body = permit.rewritten(body.as_bytes())?.unwrap_or_else(|| body.into());
             Ok((String::from_utf8(body).unwrap(), permit.name().map(ToOwned::to_owned)))
         }
@@ -558,7 +608,8 @@ methods:
                 name: Field::Once(handle.as_bytes()),
             };
             let message = recognise(&modern, body.as_bytes(), 8).unwrap();
-            let permit = what(&stage.policy, &grants, &message, &stage.sealer.of(&alice)).unwrap();
+            let permit =
+                what(&stage.policy, &grants, &message, &stage.sealer.of(&alice), &Facts::default()).unwrap();
             let sent = permit.rewritten(body.as_bytes()).unwrap().unwrap();
             let name = permit.name().unwrap();
             assert!(name.bytes().all(|byte| byte.is_ascii_graphic()), "{name:?}");

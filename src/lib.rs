@@ -10,6 +10,7 @@
 
 pub mod caller;
 pub mod catalogue;
+pub mod cel;
 pub mod json;
 pub mod judge;
 pub mod message;

@@ -11,7 +11,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use crate::policy::Policy;
+use crate::policy::{Mode, Policy};
 
 /// A policy and its number, seen by one request from beginning to end.
 #[derive(Debug)]
@@ -25,6 +25,8 @@ pub struct Snapshot {
 /// The policy in force.
 #[derive(Debug)]
 pub struct Live {
+    /// Whether a policy that is wholly in shadow may come into force.
+    takes_shadow: bool,
     current: ArcSwap<Snapshot>,
     /// The number of the policy in force; whoever holds a stream open listens to it.
     generation: watch::Sender<u64>,
@@ -47,6 +49,7 @@ impl Default for Live {
     fn default() -> Self {
         let empty = Snapshot { policy: Policy::empty(), generation: 0 };
         Self {
+            takes_shadow: false,
             current: ArcSwap::from_pointee(empty),
             generation: watch::Sender::new(0),
             trouble: Mutex::new(None),
@@ -56,6 +59,12 @@ impl Default for Live {
 }
 
 impl Live {
+    /// The empty policy; `takes_shadow` says whether one that enforces nothing may come into force.
+    #[must_use]
+    pub fn new(takes_shadow: bool) -> Self {
+        Self { takes_shadow, ..Self::default() }
+    }
+
     /// The policy in force now.
     #[must_use]
     pub fn snapshot(&self) -> Arc<Snapshot> {
@@ -68,9 +77,19 @@ impl Live {
         self.generation.subscribe()
     }
 
+    /// Whether the policy in force enforces nothing.
+    #[must_use]
+    pub fn is_shadow(&self) -> bool {
+        self.snapshot().policy.mode() == Mode::Shadow
+    }
+
     /// Puts the policy written in `text` into force if it compiles and passes its own tests.
     pub fn replace(&self, file: &str, text: &str) -> Reload {
         match compile(file, text) {
+            Ok(policy) if policy.mode() == Mode::Shadow && !self.takes_shadow => self.keep(format!(
+                "{file}: `mode: shadow` lets every caller with a valid token do everything; \
+                 set `allow_policy_shadow: true` if that is meant"
+            )),
             Ok(policy) => {
                 let generation = self.snapshot().generation.saturating_add(1);
                 self.current.store(Arc::new(Snapshot { policy, generation }));

@@ -59,6 +59,8 @@ pub enum Ask<'a> {
     Prompt {
         /// `params.name` or `params.ref.name`
         name: Cow<'a, str>,
+        /// `params.arguments` of `prompts/get` as written.
+        arguments: Option<&'a str>,
     },
     /// A resource: read, (un)subscribe, or completions of a template.
     Resource {
@@ -78,6 +80,23 @@ pub enum Ask<'a> {
     Specified,
     /// A method of no revision: only a policy can allow it.
     Extension,
+}
+
+impl<'a> Ask<'a> {
+    /// The arguments of a tool or prompt, as written.
+    #[must_use]
+    pub const fn arguments(&self) -> Option<&'a str> {
+        match self {
+            Self::Tool { arguments, .. } | Self::Prompt { arguments, .. } => *arguments,
+            Self::Base
+            | Self::List(_)
+            | Self::Resource { .. }
+            | Self::Listen { .. }
+            | Self::Task
+            | Self::Specified
+            | Self::Extension => None,
+        }
+    }
 }
 
 /// Whether a message is a request, a notification or a reply (JSON-RPC 2.0 §4, §5).
@@ -224,7 +243,7 @@ fn ask<'a>(method: &str, shape: Shape, params: &Params<'a>, depth: u16) -> Resul
         "resources/list" => Ask::List(List::Resources),
         "resources/templates/list" => Ask::List(List::ResourceTemplates),
         "tools/call" => Ask::Tool { name: text(params.get("name"))?, arguments: params.get("arguments") },
-        "prompts/get" => Ask::Prompt { name: text(params.get("name"))? },
+        "prompts/get" => Ask::Prompt { name: text(params.get("name"))?, arguments: params.get("arguments") },
         "resources/read" | "resources/subscribe" | "resources/unsubscribe" => {
             Ask::Resource { uri: text(params.get("uri"))? }
         }
@@ -247,7 +266,7 @@ fn ask<'a>(method: &str, shape: Shape, params: &Params<'a>, depth: u16) -> Resul
 /// What `Mcp-Name` mirrors (streamable-http, "Standard headers"; SEP-2663 for tasks).
 fn mirrored_name<'a>(method: &str, asked: &Ask<'a>, params: &Params<'a>) -> Option<Cow<'a, str>> {
     match (method, asked) {
-        ("tools/call", Ask::Tool { name, .. }) | ("prompts/get", Ask::Prompt { name }) => Some(name.clone()),
+        ("tools/call", Ask::Tool { name, .. }) | ("prompts/get", Ask::Prompt { name, .. }) => Some(name.clone()),
         ("resources/read", Ask::Resource { uri }) => Some(uri.clone()),
         (_, Ask::Task) => text(params.get("taskId")).ok(),
         _ => None,
@@ -306,7 +325,7 @@ fn reference(member: Option<&str>, depth: u16) -> Result<Ask<'_>, Refusal> {
         _ => uri = Some(value),
     })?;
     match (text(kind)?.as_ref(), name, uri) {
-        ("ref/prompt", name, None) => Ok(Ask::Prompt { name: text(name)? }),
+        ("ref/prompt", name, None) => Ok(Ask::Prompt { name: text(name)?, arguments: None }),
         ("ref/resource", None, uri) => Ok(Ask::Resource { uri: text(uri)? }),
         _ => Err(Refusal::ParamsInvalid),
     }

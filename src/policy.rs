@@ -2,26 +2,35 @@
 //!
 //! Default is deny. A matching rule with `deny: true` refuses, whatever else matches; else the most specific
 //! matching rule decides, never the order of the file. An exact name is more specific than any pattern; among
-//! patterns, more literal characters come first, then fewer `**`, then fewer `*`, then fewer `?`. Patterns that are
-//! equally specific and have a name in common do not compile.
+//! patterns, more literal characters come first, then fewer `**`, then fewer `*`, then fewer variables, then fewer `?`.
+//! Patterns that are equally specific and have a name in common do not compile.
+//!
+//! Scopes decide seeing and calling alike; a condition (`when`) decides calling only. A rule in shadow is evaluated
+//! and not enforced: the rules without it decide, and where none of them speaks, the rule in shadow lets through.
 
 mod compare;
 mod compile;
 pub(crate) mod document;
 pub(crate) mod fields;
 pub(crate) mod flaw;
+mod inside;
+mod json;
 mod pattern;
+mod rate;
 pub mod review;
 mod rule;
 mod scope;
 mod selftest;
 mod suggest;
+pub(crate) use suggest::nearest;
 mod table;
 mod uri;
 
 use crate::caller::Scopes;
+use crate::cel::{self, Facts};
 pub use compare::View;
 pub use flaw::{Flaw, Flaws};
+pub use rate::{LimitBy, RateLimit};
 use rule::{Effect, Rule};
 pub use scope::Grants;
 use scope::ScopeTable;
@@ -92,6 +101,16 @@ pub enum OnDeny {
     Hide,
 }
 
+/// Whether a rule is enforced.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub enum Mode {
+    /// It is.
+    #[default]
+    Enforce,
+    /// It is evaluated and reported.
+    Shadow,
+}
+
 /// Why a caller is refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum DenyReason {
@@ -101,6 +120,28 @@ pub enum DenyReason {
     RuleDenies,
     /// The rule asks for scopes that the caller does not have.
     ScopesMissing,
+    /// The rule's condition is false.
+    ConditionFalse,
+    /// The rule's condition has no value.
+    ConditionError(cel::Error),
+}
+
+impl DenyReason {
+    /// The stable word of this reason: audit, tests, metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::NoRule => "no_rule",
+            Self::RuleDenies => "rule_denies",
+            Self::ScopesMissing => "scopes_missing",
+            Self::ConditionFalse => "condition_false",
+            Self::ConditionError(_) => "condition_error",
+        }
+    }
+
+    /// Every reason's word.
+    pub const WORDS: [&'static str; 5] =
+        ["no_rule", "rule_denies", "scopes_missing", "condition_false", "condition_error"];
 }
 
 /// The decision about one thing for one caller.
@@ -116,14 +157,47 @@ pub enum Ruling<'p> {
 /// Evidence that a policy permits something: only [`Policy::decide`] makes one.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Permit<'p> {
-    rule: &'p str,
+    rule: Option<&'p str>,
+    would_deny: Option<WouldDeny<'p>>,
+    limits: [Option<Limit<'p>>; 2],
+}
+
+/// What a rule in shadow would have refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WouldDeny<'p> {
+    /// The rule; none where the whole policy is in shadow and no rule matches.
+    pub rule: Option<&'p str>,
+    /// Why.
+    pub reason: DenyReason,
+}
+
+/// A rate limit that a permitted call counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit<'p> {
+    /// The rule it belongs to.
+    pub rule: &'p str,
+    /// How many in what time.
+    pub rate: RateLimit,
+    /// Whether it is enforced, or only reported.
+    pub mode: Mode,
 }
 
 impl<'p> Permit<'p> {
-    /// The rule that permits it, as in `tools.echo`.
+    /// The rule that permits it, as in `tools.echo`; none where the whole policy is in shadow and no rule matches.
     #[must_use]
-    pub const fn rule(&self) -> &'p str {
+    pub const fn rule(&self) -> Option<&'p str> {
         self.rule
+    }
+
+    /// What would have refused it, were it enforced.
+    #[must_use]
+    pub const fn would_deny(&self) -> Option<WouldDeny<'p>> {
+        self.would_deny
+    }
+
+    /// The rate limits that it counts against.
+    pub fn limits(&self) -> impl Iterator<Item = Limit<'p>> {
+        self.limits.into_iter().flatten()
     }
 }
 
@@ -159,11 +233,18 @@ pub struct RuleView<'p> {
     pub deny: bool,
     /// What a refused caller is told.
     pub on_deny: OnDeny,
+    /// The condition on calls, as written.
+    pub when: Option<&'p str>,
+    /// Whether it is enforced.
+    pub mode: Mode,
+    /// How often it lets through.
+    pub rate_limit: Option<RateLimit>,
 }
 
 /// A compiled policy: immutable, and the only maker of permits.
 #[derive(Debug)]
 pub struct Policy {
+    mode: Mode,
     rules: Vec<Rule>,
     tools: RuleTable,
     prompts: RuleTable,
@@ -188,6 +269,7 @@ impl Policy {
     #[must_use]
     pub fn empty() -> Self {
         Self {
+            mode: Mode::Enforce,
             rules: Vec::new(),
             tools: RuleTable::default(),
             prompts: RuleTable::default(),
@@ -206,24 +288,94 @@ impl Policy {
         self.scopes.grants(scopes)
     }
 
-    /// Whether a caller with these grants may have the thing called `name`. A permit costs no allocation.
+    /// Whether a caller with these grants sees the thing called `name`. A permit costs no allocation.
     pub fn decide(&self, grants: &Grants, kind: Kind, name: &str) -> Ruling<'_> {
-        let Some(rule) = self.rule_for(kind, name) else {
-            let (reason, on_deny) = (DenyReason::NoRule, OnDeny::Hide);
-            return Ruling::Deny(Denial { reason, rule: None, on_deny, needs: Vec::new() });
+        self.rule_on(grants, kind, name, None)
+    }
+
+    /// Whether a caller with these grants may call it, get it or read it, with what `facts` say of the request: as
+    /// [`Policy::decide`], and the condition of the rule must hold. The values of a pattern's variables are told
+    /// here and need not be among the facts, nor need the name.
+    pub fn decide_call(&self, grants: &Grants, kind: Kind, name: &str, facts: &Facts<'_>) -> Ruling<'_> {
+        self.rule_on(grants, kind, name, Some(facts))
+    }
+
+    /// Whether the whole policy is enforced.
+    #[must_use]
+    pub const fn mode(&self) -> Mode {
+        self.mode
+    }
+
+    fn rule_on(&self, grants: &Grants, kind: Kind, name: &str, facts: Option<&Facts<'_>>) -> Ruling<'_> {
+        let Matched { enforced, shadow } = self.rules_for(kind, name);
+        let asked = Asked { grants, name, facts };
+        let objection = shadow.and_then(|rule| self.objection(rule, &asked).map(|reason| (rule, reason)));
+        let would_deny = objection.map(|(rule, reason)| WouldDeny { rule: Some(&rule.label), reason });
+        let limits = [enforced.and_then(Rule::limit), shadow.and_then(Rule::limit)];
+        let refused = match (enforced, shadow) {
+            (Some(rule), _) => self.objection(rule, &asked).map(|reason| (Some(rule), reason)),
+            // What only a rule in shadow names is let through: not enforcing is what the rule asks for. Not so
+            // where it would refuse everyone, since without it the thing would be refused.
+            (None, Some(rule)) if !rule.is_deny() => None,
+            (None, _) => Some((None, DenyReason::NoRule)),
         };
-        if rule.admits(&self.scopes, grants) {
-            return Ruling::Permit(Permit { rule: &rule.label });
+        let Some((rule, reason)) = refused else {
+            let rule = enforced.or(shadow).map(|rule| &*rule.label);
+            return Ruling::Permit(Permit { rule, would_deny, limits });
+        };
+        let label = rule.map(|rule| &*rule.label);
+        // What no rule names stays an unknown method, even in shadow.
+        if self.mode == Mode::Shadow && (kind != Kind::Method || rule.is_some()) {
+            let would_deny = Some(WouldDeny { rule: label, reason });
+            return Ruling::Permit(Permit { rule: label, would_deny, limits });
         }
-        let reason = if rule.is_deny() { DenyReason::RuleDenies } else { DenyReason::ScopesMissing };
-        let needs = rule.needs(&self.scopes, grants);
-        Ruling::Deny(Denial { reason, rule: Some(&rule.label), on_deny: rule.on_deny, needs })
+        let on_deny = rule.map_or(OnDeny::Hide, |rule| rule.body.on_deny);
+        let needs = match (reason, rule) {
+            (DenyReason::ScopesMissing, Some(rule)) => rule.needs(&self.scopes, grants),
+            _ => Vec::new(),
+        };
+        Ruling::Deny(Denial { reason, rule: label, on_deny, needs })
+    }
+
+    /// Why the rule would refuse what is asked, if it would.
+    fn objection(&self, rule: &Rule, asked: &Asked<'_>) -> Option<DenyReason> {
+        if rule.is_deny() {
+            return Some(DenyReason::RuleDenies);
+        }
+        if !rule.admits(&self.scopes, asked.grants) {
+            return Some(DenyReason::ScopesMissing);
+        }
+        let (condition, facts) = rule.body.when.as_ref().zip(asked.facts)?;
+        let Some(vars) = rule.vars(asked.name) else {
+            return Some(DenyReason::ConditionError(cel::Error::Unreadable));
+        };
+        match condition.holds(&Facts { name: asked.name, vars: &vars, ..*facts }) {
+            Ok(true) => None,
+            Ok(false) => Some(DenyReason::ConditionFalse),
+            Err(error) => Some(DenyReason::ConditionError(error)),
+        }
+    }
+
+    /// The rules that match a name, the one that decides first: a rule that refuses everyone, then the most specific.
+    #[must_use]
+    pub fn matches(&self, kind: Kind, name: &str) -> Vec<RuleView<'_>> {
+        if name.is_empty() || name.len() > kind.longest_name() {
+            return Vec::new();
+        }
+        let deciding = self.rules_for(kind, name);
+        let deciding = deciding.enforced.or(deciding.shadow);
+        let others = self.rules.iter().filter(|rule| rule.kind == kind && rule.matches(name));
+        let mut others: Vec<&Rule> =
+            others.filter(|rule| deciding.is_none_or(|deciding| !std::ptr::eq(*rule, deciding))).collect();
+        others.sort_by_key(|rule| (!rule.is_deny(), rule.specificity()));
+        deciding.into_iter().chain(others).map(|rule| self.view(rule)).collect()
     }
 
     /// Whether a rule under `methods` is about this method.
     #[must_use]
     pub fn names_method(&self, method: &str) -> bool {
-        self.rule_for(Kind::Method, method).is_some()
+        let Matched { enforced, shadow } = self.rules_for(Kind::Method, method);
+        enforced.or(shadow).is_some()
     }
 
     /// The scopes that rules ask for, sorted, each once.
@@ -253,12 +405,30 @@ impl Policy {
         self.tests.iter().map(SelfTest::caller)
     }
 
+    /// The rule that a caller meets: the one that is enforced, or the one in shadow that lets all through.
     fn rule_for(&self, kind: Kind, name: &str) -> Option<&Rule> {
+        let Matched { enforced, shadow } = self.rules_for(kind, name);
+        enforced.or_else(|| shadow.filter(|rule| !rule.is_deny()))
+    }
+
+    /// Whether every caller with a valid token gets what `rule` decides about, since it is not enforced.
+    fn is_open(&self, kind: Kind, rule: Option<&Rule>) -> bool {
+        rule.is_some_and(Rule::is_shadow) || self.mode == Mode::Shadow && (kind != Kind::Method || rule.is_some())
+    }
+
+    /// The rules that decide about a name.
+    fn rules_for(&self, kind: Kind, name: &str) -> Matched<'_> {
         if name.is_empty() || name.len() > kind.longest_name() {
-            return None;
+            return Matched { enforced: None, shadow: None };
         }
         let is_plain = kind != Kind::Resource || uri::is_plain(name);
-        self.table(kind).rule_for(name, is_plain, &self.rules)
+        let table = self.table(kind);
+        match table.rule_for(name, is_plain, &self.rules) {
+            Some(shadow) if shadow.is_shadow() => {
+                Matched { enforced: table.enforced_for(name, is_plain, &self.rules), shadow: Some(shadow) }
+            }
+            enforced => Matched { enforced, shadow: None },
+        }
     }
 
     const fn table(&self, kind: Kind) -> &RuleTable {
@@ -281,13 +451,15 @@ impl Policy {
 
     fn view<'p>(&'p self, rule: &'p Rule) -> RuleView<'p> {
         let names = |ids: &[usize]| ids.iter().map(|id| self.scopes.name(*id)).collect::<Vec<_>>();
-        let (scopes, any_of) = match &rule.effect {
+        let (scopes, any_of) = match &rule.body.effect {
             Effect::Deny => (Vec::new(), Vec::new()),
             Effect::Allow { all, any } => (names(all), any.iter().map(|ids| names(ids)).collect()),
         };
         let (deny, pattern) = (rule.is_deny(), rule.pattern());
-        let Rule { kind, line, on_deny, .. } = *rule;
-        RuleView { kind, pattern, label: &rule.label, line, scopes, any_of, deny, on_deny }
+        let Rule { kind, line, body: ref says, .. } = *rule;
+        let when = says.when.as_ref().map(cel::Condition::source);
+        let (on_deny, mode, rate_limit) = (says.on_deny, says.mode, says.limit);
+        RuleView { kind, pattern, label: &rule.label, line, scopes, any_of, deny, on_deny, when, mode, rate_limit }
     }
 
     /// Notes which scopes the rules ask for.
@@ -300,6 +472,19 @@ impl Policy {
         asked.dedup();
         self.asked = asked;
     }
+}
+
+/// The rule that decides, and the rule in shadow that would, were it enforced.
+struct Matched<'p> {
+    enforced: Option<&'p Rule>,
+    shadow: Option<&'p Rule>,
+}
+
+/// What is asked of a rule: to see a thing, or to call it where there are facts.
+struct Asked<'a> {
+    grants: &'a Grants,
+    name: &'a str,
+    facts: Option<&'a Facts<'a>>,
 }
 
 #[cfg(test)]

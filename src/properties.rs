@@ -37,7 +37,7 @@ pub fn recognise(bytes: &[u8]) {
 #[must_use]
 pub fn asked_names(message: &Message<'_>) -> Vec<String> {
     let ask = &message.ask;
-    if let Ask::Tool { name, .. } | Ask::Prompt { name } | Ask::Resource { uri: name } = ask {
+    if let Ask::Tool { name, .. } | Ask::Prompt { name, .. } | Ask::Resource { uri: name } = ask {
         return vec![name.to_string()];
     }
     let Ask::Listen { uris, .. } = ask else { return Vec::new() };
@@ -99,12 +99,15 @@ pub fn tasks(bytes: &[u8]) {
     let Ok(policy) = Policy::compile("fuzz", text) else { panic!("{text}") };
     let nobody = policy.grants(&Scopes::default());
     let has = |role| message.tasks.iter().any(|name| name.role == role);
-    if let Ok(of_other) = judge::what(&policy, &nobody, &message, &sealer.of(&bob)) {
+    if let Ok(of_other) = judge::what(&policy, &nobody, &message, &sealer.of(&bob), &crate::cel::Facts::default()) {
         assert!(!has(TaskRole::Claimed) && !has(TaskRole::Cursor), "another caller's task");
         assert_eq!(of_other.names_unknown(), has(TaskRole::Asked), "another caller's task");
         assert!(of_other.tasks().is_empty(), "another caller's task");
     }
-    let Ok(permit) = judge::what(&policy, &nobody, &message, &sealer.of(&alice)) else { return };
+    let Ok(permit) = judge::what(&policy, &nobody, &message, &sealer.of(&alice), &crate::cel::Facts::default())
+    else {
+        return;
+    };
     if permit.names_unknown() {
         return;
     }

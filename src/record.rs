@@ -76,12 +76,18 @@ pub struct AuditRecord<'a> {
     /// Why: the word of the refusal or of the rule's verdict.
     #[serde(serialize_with = "text")]
     pub reason: &'a str,
+    /// More about the reason: why a condition has no value.
+    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
+    pub detail: Option<&'a str>,
     /// The rule that decided.
     #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'a str>,
     /// Why it would have been refused, were a rule in shadow enforced.
     #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub would_deny: Option<&'a str>,
+    /// That rule.
+    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
+    pub would_deny_rule: Option<&'a str>,
     /// How the tool differs from the lockfile, if it does.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_drift: Option<&'a str>,
@@ -225,9 +231,11 @@ mod tests {
             arguments: None,
             decision: Outcome::Deny,
             reason: "scopes_missing",
+            detail: None,
             rule: Some("tools.delete_file"),
             would_deny: None,
             tool_drift: None,
+            would_deny_rule: None,
             policy_generation: 3,
             session: Some("9f86d081"),
             http_status: 403,

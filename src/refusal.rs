@@ -173,6 +173,10 @@ refusals! {
     ScopeInsufficient = "scope_insufficient", 403, 40_301, "the token lacks a scope that this needs";
     /// Refused for a reason scopes cannot cure, and the rule says so to the caller.
     Forbidden = "forbidden", 200, 40_302, "the policy does not allow this";
+    /// The rule's condition does not hold for this call, or cannot be evaluated.
+    ConditionFailed = "condition_failed", 200, 40_303, "the policy does not allow this call with what it contains";
+    /// More calls than the rule's rate limit lets through.
+    RateLimited = "rate_limited", 429, 42_900, "too many calls, try again later";
     /// A tool that is hidden from the caller, denied, or in no rule.
     ToolUnknown = "tool_unknown", 200, -32602, "Unknown tool";
     /// A prompt that is hidden from the caller, denied, or in no rule.

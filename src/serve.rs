@@ -127,6 +127,14 @@ fn announce(plan: &Plan) {
     say(&format!("  admin      http://{}/readyz  /metrics", plan.admin));
     say(&format!("  upstream   {}", describe(&plan.upstream)));
     say(&format!("  policy     {} rules", snapshot.policy.rule_count()));
+    warn_of_shadow(&plan.live);
+}
+
+/// A gateway that enforces nothing must say so.
+fn warn_of_shadow(live: &Live) {
+    if live.is_shadow() {
+        say("warning: the policy is in shadow: every caller with a valid token may do everything");
+    }
 }
 
 fn describe(upstream: &UpstreamSettings) -> String {
@@ -138,7 +146,7 @@ fn describe(upstream: &UpstreamSettings) -> String {
 
 fn plan(settings: &Settings) -> Result<Plan, String> {
     let text = live::read(&settings.policy)?;
-    let live = Live::default();
+    let live = Live::new(settings.allow_policy_shadow);
     if let Reload::Kept(trouble) = live.replace(&settings.policy.display().to_string(), &text) {
         return Err(trouble);
     }
@@ -297,6 +305,7 @@ pub fn start(plan: Plan) -> ExitCode {
     };
     let live = Arc::new(plan.live);
     report.policy_in_force(live.snapshot().generation);
+    report.policy_shadow(live.is_shadow());
     let recent = Arc::new(plan.recent);
     let revoked = Arc::new(plan.revoked);
     let under_way = Arc::new(AtomicUsize::new(0));
@@ -343,8 +352,8 @@ pub fn start(plan: Plan) -> ExitCode {
     operator.add_listener(tcp(plan.admin, is_shared));
     server.add_service(public);
     server.add_service(operator);
-    let live = Guarded::new(live, recent, signals.asked());
-    watch_files((plan.policy_file, live), (plan.revocations_file, revoked), plan.identity, &signals, &report);
+    let watched = (Guarded::new(Arc::clone(&live), recent, signals.asked()), live);
+    watch_files((plan.policy_file, watched), (plan.revocations_file, revoked), plan.identity, &signals, &report);
     watch_lock(plan.pinned, &signals, &report);
     server.run(RunArgs { shutdown_signal: Box::new(signals::Watch(Arc::clone(&signals))) });
     drop(plan.reserved);
@@ -404,7 +413,7 @@ fn server_conf(threads: usize, grace: Duration) -> ServerConf {
 
 /// Has all that may change while the gateway runs follow its file.
 fn watch_files(
-    (policy_file, live): (Option<PathBuf>, Guarded),
+    (policy_file, (guarded, live)): (Option<PathBuf>, (Guarded, Arc<Live>)),
     (revocations_file, revoked): (Option<PathBuf>, Arc<Revoked>),
     identity: Option<(Arc<IdentityTokens>, PathBuf)>,
     signals: &Signals,
@@ -412,7 +421,11 @@ fn watch_files(
 ) {
     if let Some(file) = policy_file {
         let report = Arc::clone(report);
-        watch("policy", file, Arc::new(live), signals, move |reload| report.reloaded(reload));
+        watch("policy", file, Arc::new(guarded), signals, move |reload| {
+            report.reloaded(reload);
+            report.policy_shadow(live.is_shadow());
+            warn_of_shadow(&live);
+        });
     }
     if let Some(file) = revocations_file {
         let report = Arc::clone(report);

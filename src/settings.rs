@@ -42,7 +42,7 @@ use mistake::Flaw;
 pub use mistake::Mistake;
 pub use provider::{Networks, ProviderUrl, Reach};
 pub use secret::{DEMO_SECRET, Secret};
-use value::{count, read_file, readable_file};
+use value::{count, read_file, readable_file, switch};
 
 /// The port that is listened on unless it is configured.
 const PORT: u16 = 8080;
@@ -64,6 +64,8 @@ pub struct Settings {
     pub policy: PathBuf,
     /// From how many recent callers a new policy may take something.
     pub reload_max_lost: Option<usize>,
+    /// Whether a policy that is wholly in shadow may be used.
+    pub allow_policy_shadow: bool,
     /// The file that says what is revoked.
     pub revocations: Option<PathBuf>,
     /// The lockfile: what tools may say of themselves.
@@ -178,6 +180,7 @@ impl Settings {
             reload_max_lost: sources.parsed("reload.max_lost", |text| count(text, &(0..=1_000_000))),
             lock,
             on_drift,
+            allow_policy_shadow: sources.read("allow_policy_shadow", false, switch),
             revocations: sources.parsed("revocations", readable_file),
             public_url,
             issuers: issuers::read(sources, &mut warnings),

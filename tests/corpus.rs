@@ -66,7 +66,8 @@ fn judge(policy: &Policy, case: &Case) -> (Option<Reads>, Expect, Era) {
     };
     let grants = policy.grants(&Scopes::default());
     let (sealer, alice) = (Sealer::new(b"corpus"), Caller::new("corpus", "alice", UnixTime(1)));
-    let becomes = match judge::what(policy, &grants, &message, &sealer.of(&alice)) {
+    let facts = toolgate::cel::Facts { claims: "{}", ..Default::default() };
+    let becomes = match judge::what(policy, &grants, &message, &sealer.of(&alice), &facts) {
         Ok(_) => Expect::Forwarded { forwarded: true },
         Err(no) => refused(no.refusal, message.era),
     };

@@ -73,6 +73,8 @@ fn every_metric_is_described() {
     metrics.verification(None, None);
     metrics.keys_refreshed("an issuer", JwksResult::Changed);
     metrics.introspected("an issuer", IntrospectionResult::Active);
+    metrics.shadow_denial(None);
+    metrics.rate_limited("tools.a");
     let text = metrics.render();
     let names: Vec<&str> =
         text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();

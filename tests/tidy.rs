@@ -5,8 +5,20 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The judge: values in, values out.
-const JUDGE: &[&str] =
-    &["caller", "catalogue", "json", "judge", "message", "pin", "policy", "record", "refusal", "session", "token"];
+const JUDGE: &[&str] = &[
+    "caller",
+    "catalogue",
+    "cel",
+    "json",
+    "judge",
+    "message",
+    "pin",
+    "policy",
+    "record",
+    "refusal",
+    "session",
+    "token",
+];
 
 /// What the judge never touches: clocks, files, the environment, tasks, logs, the host it runs in.
 const IMPURE: &[&str] = &[

@@ -1,5 +1,7 @@
 //! `toolgate policy check`: every flaw of a policy at once.
 
+pub(super) mod test;
+
 use std::path::Path;
 use std::process::ExitCode;
 

@@ -13,7 +13,7 @@ use crate::judge;
 use crate::message::batch::answers::Arrays;
 use crate::message::id::SameId;
 use crate::message::{Ask, Message, Shape};
-use crate::refusal::Era;
+use crate::refusal::{Era, Refusal};
 
 impl Turn<'_> {
     /// A batch that was read from `body`.
@@ -57,6 +57,19 @@ impl Turn<'_> {
                 refused.extend(message.id.map(ToOwned::to_owned));
             }
             decisions.push(decision);
+        }
+        if decisions.iter().all(Result::is_ok) {
+            // Each message counts, or a batch would be a way around the limit.
+            for (message, permit) in messages.iter().zip(decisions.iter().flatten()) {
+                if let Err(wait) = self.within_limits(permit, message, passage.caller) {
+                    let ids = requests(messages).map(ToOwned::to_owned).collect();
+                    return Err(Stop::Refused(Box::new(No {
+                        ids,
+                        wait: Some(wait),
+                        ..No::from(Refusal::RateLimited)
+                    })));
+                }
+            }
         }
         judge::together(decisions.into_iter()).map_err(|no| {
             let needs = no.needs.iter().map(|need| (*need).to_owned()).collect();

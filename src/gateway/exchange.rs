@@ -11,6 +11,7 @@ use pingora_core::server::ShutdownWatch;
 
 use super::answer::{self, Gone};
 use super::bound::{Bound, bind, headers_of, last_event_id, under_way};
+use super::decision::asked_name;
 use super::downstream::{Ending, Passage, Unpassed};
 use super::intake::{self, Room, Route};
 use super::listed::Page;
@@ -20,16 +21,13 @@ use super::tasks::Context;
 use super::who::{self, leeway, who};
 use super::{Gateway, metadata, now};
 use crate::caller::{Caller, UnixTime};
-use crate::judge::{self, Permit, Refused, apps};
+use crate::judge::{Permit, Refused};
 use crate::live::Snapshot;
 use crate::message::agreement::Field;
 use crate::message::batch::Body;
 use crate::message::batch::answers::Arrays;
-use crate::message::lists::ListKind;
 use crate::message::reply::ErrorReply;
 use crate::message::{Ask, Message, Shape, Unrecognised, content};
-use crate::pin;
-use crate::policy::Policy;
 use crate::refusal::{Era, Refusal};
 
 /// What keeps a request from being forwarded.
@@ -49,11 +47,14 @@ pub(super) struct No {
     pub(super) needs: Vec<String>,
     /// The ids of the refused requests of a batch.
     pub(super) ids: Vec<String>,
+    /// After how long trying again may help.
+    pub(super) wait: Option<Duration>,
 }
 
 impl From<Refusal> for No {
     fn from(refusal: Refusal) -> Self {
-        Self { refusal, era: Era::Legacy, id: None, name: None, needs: Vec::new(), ids: Vec::new() }
+        let (era, id, name, wait) = (Era::Legacy, None, None, None);
+        Self { refusal, era, id, name, needs: Vec::new(), ids: Vec::new(), wait }
     }
 }
 
@@ -267,6 +268,12 @@ impl Turn<'_> {
             no(&message, &refused)
         })?;
         self.record.permitted(&permit);
+        if let Err(wait) = self.within_limits(&permit, &message, passage.caller) {
+            return Err(match no(&message, &Refusal::RateLimited.into()) {
+                Stop::Refused(no) => Stop::Refused(Box::new(No { wait: Some(wait), ..*no })),
+                gone @ Stop::Gone => gone,
+            });
+        }
         passage.in_flight =
             under_way(self.gateway, &bound, &message).map_err(|refusal| no(&message, &refusal.into()))?;
         if let Ask::List(list) = message.ask {
@@ -291,33 +298,6 @@ impl Turn<'_> {
             }
             (stop, _) => stop,
         })
-    }
-
-    /// Decides about one message.
-    pub(super) fn decide<'p>(
-        &mut self,
-        policy: &'p Policy,
-        message: &Message<'_>,
-        passage: &Passage<'_>,
-    ) -> Result<Permit<'p>, Refused<'p>> {
-        let permit = judge::what(policy, &passage.grants, message, &passage.owner)?;
-        let uris = match &message.ask {
-            Ask::Resource { uri } => std::slice::from_ref(uri),
-            Ask::Listen { uris, .. } => uris,
-            Ask::Base | Ask::List(_) | Ask::Tool { .. } | Ask::Prompt { .. } => &[],
-            Ask::Task | Ask::Specified | Ask::Extension => &[],
-        };
-        let is_held = |tool: &str| passage.pinned.is_some_and(|pinned| pinned.holds(tool));
-        let sees = |tool: &str| judge::sees(policy, &passage.grants, ListKind::Tools, tool) && !is_held(tool);
-        let is_hidden =
-            |uri: &str| apps::is_interface(uri) && !apps::shows(&self.gateway.listed.catalogue(), uri, false, sees);
-        if uris.iter().any(|uri| is_hidden(uri)) {
-            return Err(Refusal::ResourceUnknown.into());
-        }
-        let Some(pinned) = passage.pinned else { return Ok(permit) };
-        let drift = pin::called(message).and_then(|tool| pinned.drift(tool));
-        self.record.drift = drift.map(|drift| (drift, pinned.on_drift()));
-        pin::hold(permit, drift, pinned.on_drift())
     }
 
     pub(super) async fn forward(
@@ -402,11 +382,7 @@ pub(super) fn standing(message: &Message<'_>) -> Option<Standing> {
 
 /// The refusal of a message that was understood.
 fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
-    let name = match &message.ask {
-        Ask::Tool { name, .. } | Ask::Prompt { name } => Some(name),
-        Ask::Resource { uri } => Some(uri),
-        Ask::Base | Ask::List(_) | Ask::Listen { .. } | Ask::Task | Ask::Specified | Ask::Extension => None,
-    };
+    let name = asked_name(message);
     let is_named =
         matches!(refused.refusal, Refusal::ToolUnknown | Refusal::PromptUnknown | Refusal::ResourceUnknown);
     Stop::Refused(Box::new(No {
@@ -414,9 +390,10 @@ fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
         era: message.era,
         // A reply's id belongs to the server's request.
         id: message.id.filter(|_| message.shape == Shape::Request).map(Into::into),
-        name: name.filter(|_| is_named).map(|name| name.clone().into_owned()),
+        name: name.filter(|_| is_named).map(ToOwned::to_owned),
         needs: refused.needs.iter().map(|need| (*need).to_owned()).collect(),
         ids: Vec::new(),
+        wait: None,
     }))
 }
 
@@ -462,6 +439,10 @@ async fn refuse(
     };
     let ids: Vec<&str> = no.ids.iter().map(String::as_str).collect();
     let decision = record.id();
+    let is_told = matches!(
+        no.refusal,
+        Refusal::ScopeInsufficient | Refusal::Forbidden | Refusal::ConditionFailed | Refusal::RateLimited
+    );
     let reply = ErrorReply {
         id: no.id.as_deref(),
         era: no.era,
@@ -469,9 +450,14 @@ async fn refuse(
         required_scopes: &needs,
         ids: &ids,
         // What looks like any server's answer must not be told apart by it.
-        decision: matches!(no.refusal, Refusal::ScopeInsufficient | Refusal::Forbidden).then_some(&decision),
+        decision: is_told.then_some(&decision),
     };
     let mut answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes);
+    if let Some(wait) = no.wait {
+        answer.headers.retain(|(name, _)| *name != header::RETRY_AFTER);
+        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+        answer.set(header::RETRY_AFTER, &seconds.to_string());
+    }
     if let Some(nonce) = nonce(gateway, session) {
         answer.set(HeaderName::from_static("dpop-nonce"), &nonce);
     }

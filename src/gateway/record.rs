@@ -11,6 +11,7 @@ use serde_json::value::RawValue;
 use super::downstream::Ending;
 use super::now;
 use crate::caller::Caller;
+use crate::cel::Error;
 use crate::judge::{Permit, Refused};
 use crate::live::Reload;
 use crate::message::lists::Tally;
@@ -81,6 +82,11 @@ impl Report {
         self.metrics.policy_in_force(generation, now().1.as_secs_f64());
     }
 
+    /// Notes whether the policy in force enforces nothing.
+    pub fn policy_shadow(&self, is_shadow: bool) {
+        self.metrics.policy_shadow(is_shadow);
+    }
+
     /// Notes what became of a changed policy file.
     pub fn reloaded(&self, reload: &Reload) {
         match reload {
@@ -120,6 +126,12 @@ impl Report {
         for part in &record.parts {
             self.metrics.decision(part.subject, part.reason);
         }
+        for would in record.parts.iter().filter_map(|part| part.would_deny.as_ref()).chain(&record.would_deny) {
+            self.metrics.shadow_denial(would.rule.as_deref());
+        }
+        if let Some(rule) = &record.limited {
+            self.metrics.rate_limited(rule);
+        }
         for tally in &record.tallies {
             self.metrics.list(tally);
         }
@@ -140,9 +152,17 @@ struct Part {
     subject: Subject,
     name: Option<String>,
     reason: Option<&'static str>,
+    detail: Option<&'static str>,
     rule: Option<String>,
     drift: Option<(Drift, OnDrift)>,
+    would_deny: Option<Would>,
     arguments: Option<Box<RawValue>>,
+}
+
+/// What a rule in shadow would have refused.
+struct Would {
+    rule: Option<String>,
+    reason: &'static str,
 }
 
 /// What is known of a request so far.
@@ -158,8 +178,11 @@ pub struct Record {
     name: Option<String>,
     decided: Option<Subject>,
     reason: Option<&'static str>,
+    detail: Option<&'static str>,
     rule: Option<String>,
     parts: Vec<Part>,
+    would_deny: Option<Would>,
+    limited: Option<String>,
     session: Option<String>,
     upstream_status: Option<u16>,
     upstream_time: Option<Duration>,
@@ -202,8 +225,11 @@ impl Record {
             name: None,
             decided: None,
             reason: None,
+            detail: None,
             rule: None,
             parts: Vec::new(),
+            would_deny: None,
+            limited: None,
             session: None,
             upstream_status: None,
             upstream_time: None,
@@ -240,7 +266,7 @@ impl Record {
         let (subject, name) = match &message.ask {
             Ask::Base | Ask::List(_) => (Subject::Base, None),
             Ask::Tool { name, .. } => (Subject::Thing(Kind::Tool), Some(name.as_ref())),
-            Ask::Prompt { name } => (Subject::Thing(Kind::Prompt), Some(name.as_ref())),
+            Ask::Prompt { name, .. } => (Subject::Thing(Kind::Prompt), Some(name.as_ref())),
             Ask::Resource { uri } => (Subject::Thing(Kind::Resource), Some(uri.as_ref())),
             Ask::Listen { uris, .. } => (Subject::Thing(Kind::Resource), uris.first().map(AsRef::as_ref)),
             Ask::Task | Ask::Specified | Ask::Extension => {
@@ -261,6 +287,7 @@ impl Record {
     pub fn refused(&mut self, refused: &Refused<'_>) {
         self.decided = self.subject;
         self.reason = Some(refused.reason);
+        self.detail = refused.error.map(Error::word);
         self.rule = refused.rule.map(ToOwned::to_owned);
     }
 
@@ -279,6 +306,34 @@ impl Record {
         }
         self.decided = self.subject.or(Some(Subject::Base));
         self.rule = permit.rule().map(ToOwned::to_owned);
+        let would_deny = permit.would_deny();
+        self.would_deny =
+            would_deny.map(|would| Would { rule: would.rule.map(ToOwned::to_owned), reason: would.reason.word() });
+    }
+
+    /// Notes that a rate limit lets no more through.
+    pub fn limited(&mut self, rule: &str) {
+        self.reason = Some(Refusal::RateLimited.word());
+        self.rule = Some(rule.to_owned());
+        self.limited = Some(rule.to_owned());
+    }
+
+    /// Notes that the rate limit of a rule in shadow would let no more through.
+    pub fn would_limit(&mut self, rule: &str) {
+        let reason = Refusal::RateLimited.word();
+        self.would_deny.get_or_insert_with(|| Would { rule: Some(rule.to_owned()), reason });
+    }
+
+    /// The digest of the session, if the request belongs to one.
+    #[must_use]
+    pub fn session_digest(&self) -> Option<&str> {
+        self.session.as_deref()
+    }
+
+    /// Where the request comes from.
+    #[must_use]
+    pub fn remote(&self) -> Option<&str> {
+        self.remote.as_deref()
     }
 
     /// Notes one message of a batch and what the judge says of it.
@@ -294,8 +349,10 @@ impl Record {
             subject: self.decided.take().unwrap_or(Subject::Base),
             name: self.name.take(),
             reason: self.reason.take(),
+            detail: self.detail.take(),
             rule: self.rule.take(),
             drift: self.drift.take(),
+            would_deny: self.would_deny.take(),
             arguments: self.arguments.take(),
         });
         (self.method, self.subject) = (label, None);
@@ -332,11 +389,13 @@ impl Record {
         let scopes: Vec<&str> = caller.iter().flat_map(|caller| caller.scopes.iter()).take(MOST_TEXTS).collect();
         let refused_word = self.refusal.map(Refusal::word);
         let drift = part.map_or(self.drift, |part| part.drift);
-        let (method, subject, name, reason, rule, arguments) = match part {
-            Some(part) => {
-                (&part.method_name, Some(part.subject), &part.name, part.reason, &part.rule, &part.arguments)
-            }
-            None => (&self.method_name, self.subject, &self.name, self.reason, &self.rule, &self.arguments),
+        let (method, subject, name, arguments) = match part {
+            Some(part) => (&part.method_name, Some(part.subject), &part.name, &part.arguments),
+            None => (&self.method_name, self.subject, &self.name, &self.arguments),
+        };
+        let (reason, detail, rule, would) = match part {
+            Some(part) => (part.reason.or(self.reason), part.detail, &part.rule, &part.would_deny),
+            None => (self.reason, self.detail, &self.rule, &self.would_deny),
         };
         AuditRecord {
             time: Moment(u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX)),
@@ -352,8 +411,10 @@ impl Record {
             arguments: arguments.as_deref(),
             decision: if self.was_refused() { Outcome::Deny } else { Outcome::Allow },
             reason: reason.or(refused_word).unwrap_or("permitted"),
+            detail,
             rule: rule.as_deref(),
-            would_deny: would_deny(drift, reason),
+            would_deny: would.as_ref().map(|would| would.reason).or_else(|| would_deny(drift, reason)),
+            would_deny_rule: would.as_ref().and_then(|would| would.rule.as_deref()),
             tool_drift: drift.map(|(drift, _)| drift.word()),
             policy_generation: self.generation,
             session: self.session.as_deref(),

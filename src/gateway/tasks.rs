@@ -69,7 +69,7 @@ impl Context {
     pub fn of(message: &Message<'_>, permit: &Permit<'_>) -> Self {
         let maker = match &message.ask {
             Ask::Tool { name, .. } => Some((Kind::Tool, name)),
-            Ask::Prompt { name } => Some((Kind::Prompt, name)),
+            Ask::Prompt { name, .. } => Some((Kind::Prompt, name)),
             Ask::Resource { uri } => Some((Kind::Resource, uri)),
             Ask::Extension => Some((Kind::Method, &message.method)),
             Ask::Base | Ask::List(_) | Ask::Listen { .. } | Ask::Task | Ask::Specified => None,

@@ -18,6 +18,14 @@ fn call(name: &'static str) -> Ask<'static> {
 }
 
 #[test]
+fn the_arguments_of_a_prompt_are_told_as_written() {
+    let body =
+        r#"{"jsonrpc":"2.0","id":1,"method":"prompts/get","params":{"name":"p","arguments":{"x": "\u0031"}}}"#;
+    let message = recognise(&Mirror::default(), body.as_bytes(), 8).unwrap();
+    assert_eq!(message.ask, Ask::Prompt { name: "p".into(), arguments: Some(r#"{"x": "\u0031"}"#) });
+}
+
+#[test]
 fn names_what_each_method_asks_for() {
     let of =
         |method: &str, params: &str| format!(r#"{{"jsonrpc":"2.0","id":1,"method":"{method}","params":{params}}}"#);
@@ -37,14 +45,14 @@ fn names_what_each_method_asks_for() {
         r#"{"name":"a","arguments":{"x":[1]}}"#,
         Ask::Tool { name: "a".into(), arguments: Some(r#"{"x":[1]}"#) },
     );
-    check("prompts/get", r#"{"name":"p"}"#, Ask::Prompt { name: "p".into() });
+    check("prompts/get", r#"{"name":"p"}"#, Ask::Prompt { name: "p".into(), arguments: None });
     for method in ["resources/read", "resources/subscribe", "resources/unsubscribe"] {
         check(method, r#"{"uri":"file:///x"}"#, Ask::Resource { uri: "file:///x".into() });
     }
     check(
         "completion/complete",
         r#"{"ref":{"type":"ref/prompt","name":"p"},"argument":{}}"#,
-        Ask::Prompt { name: "p".into() },
+        Ask::Prompt { name: "p".into(), arguments: None },
     );
     check(
         "completion/complete",

@@ -24,16 +24,20 @@ impl View<'_> {
     pub fn permits_the_same(self, other: Self, kind: Kind) -> bool {
         let names = self.exact(kind).chain(other.exact(kind));
         // A name with a rule of its own is asked about; all others are decided by the patterns.
-        self.patterns(kind) == other.patterns(kind)
+        self.policy.mode == other.policy.mode
+            && self.patterns(kind) == other.patterns(kind)
             && names.into_iter().all(|name| self.permits(kind, name) == other.permits(kind, name))
     }
 
     /// The patterns with what they do with the caller, in an order of their own.
-    fn patterns(&self, kind: Kind) -> Vec<(&str, bool, bool)> {
+    fn patterns(&self, kind: Kind) -> Vec<(&str, bool, bool, bool)> {
         let rules = self.policy.rules.iter().filter(|rule| rule.kind == kind);
         let rules = rules.filter(|rule| !self.policy.table(kind).is_exact(rule.pattern()));
         let mut patterns: Vec<_> = rules
-            .map(|rule| (rule.pattern(), rule.is_deny(), rule.admits(&self.policy.scopes, self.grants)))
+            .map(|rule| {
+                let admits = rule.admits(&self.policy.scopes, self.grants);
+                (rule.pattern(), rule.is_deny(), rule.is_shadow(), admits)
+            })
             .collect();
         patterns.sort_unstable();
         patterns

@@ -4,14 +4,17 @@ use super::document::{self, Entry, Node, Sort, Value};
 use super::fields::Fields;
 use super::flaw::{Findings, Flaws, Place, Quoted};
 use super::pattern::{MOST_RUNS, Pattern, PatternFault, Step, Syntax, intersects};
-use super::rule::{Effect, Rule, read_body};
+use super::rule::{Effect, Rule, read_body, read_mode};
 use super::selftest;
 use super::table::{Draft, RuleTable, refuse_conflicts};
-use super::{Kind, LONGEST_NAME, LONGEST_URI, Policy};
+use super::{Kind, LONGEST_NAME, LONGEST_URI, Mode, Policy};
+use crate::cel::About;
 
 const SORT: Sort = Sort { name: "policy", blank: "a policy that refuses everything is written `version: 1`" };
 
-const KEYS: [&str; 7] = ["version", "scopes", "tools", "prompts", "resources", "methods", "tests"];
+/// The keys of a policy.
+pub(crate) const KEYS: [&str; 8] =
+    ["version", "mode", "scopes", "tools", "prompts", "resources", "methods", "tests"];
 
 /// Methods that every authenticated caller may call, or that are judged by the tool, prompt or resource they name.
 const RESERVED_METHODS: [&str; 15] = [
@@ -34,7 +37,7 @@ const RESERVED_METHODS: [&str; 15] = [
 
 /// Compiles the document `text`, which messages call `file`.
 pub(super) fn compile(file: &str, text: &str) -> Result<Policy, Flaws> {
-    let mut findings = Findings::new(file);
+    let mut findings = Findings::of_text(file, text);
     let mut policy = Policy::empty();
     if let Some(root) = document::read(text, SORT, &mut findings) {
         read_root(&root, &mut policy, &mut findings);
@@ -58,6 +61,7 @@ fn read_root(root: &Node, policy: &mut Policy, findings: &mut Findings) {
     };
     let fields = Fields::of_entries(entries, "policy", &KEYS, findings);
     check_version(fields.value("version"), findings);
+    policy.mode = fields.value("mode").and_then(|field| read_mode(field, findings)).unwrap_or_default();
     if let Some(section) = fields.value("scopes") {
         policy.scopes.read_hierarchy(section_of(section, findings), findings);
     }
@@ -111,23 +115,36 @@ fn read_rules(kind: Kind, section: &[Entry], policy: &mut Policy, findings: &mut
     let mut table = RuleTable::default();
     for entry in section {
         let pattern = read_name(kind, entry, findings);
-        let body = read_body(entry, &mut policy.scopes, findings);
+        let about = about(kind);
+        let body = read_body(entry, about, pattern.as_ref().and_then(Option::as_ref), &mut policy.scopes, findings);
         let Some(pattern) = pattern else { continue };
-        let is_deny = body.as_ref().map(|(effect, _)| matches!(effect, Effect::Deny));
-        if let Some((effect, on_deny)) = body {
-            let id = policy.rules.len();
+        // A rule in shadow is not enforced, so it hides no other.
+        let is_deny = body.as_ref().map(|body| matches!(body.effect, Effect::Deny) && body.mode == Mode::Enforce);
+        if let Some(body) = body {
+            let (id, is_shadow) = (policy.rules.len(), body.mode == Mode::Shadow);
+            let is_deny = matches!(body.effect, Effect::Deny);
             match pattern.clone() {
-                Some(pattern) => table.insert_pattern(pattern, id, is_deny == Some(true)),
-                None => table.insert_exact(&entry.key, id),
+                Some(pattern) => table.insert_pattern(pattern, id, is_deny, is_shadow),
+                None => table.insert_exact(&entry.key, id, is_shadow),
             }
             let label = format!("{}.{}", kind.section(), entry.key).into();
-            policy.rules.push(Rule { kind, label, line: entry.place.line, effect, on_deny });
+            let pattern = pattern.clone();
+            policy.rules.push(Rule { kind, label, line: entry.place.line, body, pattern });
         }
         drafts.push(Draft { name: &entry.key, place: entry.place, pattern, is_deny });
     }
     refuse_conflicts(&drafts, findings);
     table.sort();
     *policy.table_mut(kind) = table;
+}
+
+const fn about(kind: Kind) -> About {
+    match kind {
+        Kind::Tool => About::Tool,
+        Kind::Prompt => About::Prompt,
+        Kind::Resource => About::Resource,
+        Kind::Method => About::Method,
+    }
 }
 
 /// What a rule is about: `Some(None)` is an exact name; `None` is a flaw.
@@ -172,6 +189,10 @@ fn refuse_pattern(name: &str, syntax: Syntax, fault: PatternFault, place: Place,
         (PatternFault::TooManyStars, Syntax::Uri) => {
             let hint = "`*` stands for any run without `/`, `**` for any run";
             findings.add_with_hint(place, format!("`***` means nothing in the pattern {name}"), hint);
+        }
+        (PatternFault::Variable(reason), _) => {
+            let hint = "a variable is a whole segment, as in `file:///users/{owner}/**`";
+            findings.add_with_hint(place, format!("the pattern {name} cannot be used: {reason}"), hint);
         }
         (PatternFault::TooManyRuns, _) => {
             findings.add(place, format!("the pattern {name} has more than {MOST_RUNS} `*`"));

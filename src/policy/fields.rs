@@ -4,9 +4,6 @@ use super::document::{Entry, Node, Value};
 use super::flaw::{Findings, Place, Quoted};
 use super::suggest::nearest;
 
-/// What later versions of the format have, and this one refuses rather than ignores.
-const UNSUPPORTED: [&str; 3] = ["when", "mode", "rate_limit"];
-
 /// The known keys of one mapping.
 #[derive(Debug)]
 pub(crate) struct Fields<'n> {
@@ -43,6 +40,7 @@ impl<'n> Fields<'n> {
 fn mapping_hint(what: &str) -> &'static str {
     match what {
         "rule" => "`{scopes: [a:scope]}` asks for scopes, `{scopes: []}` lets every authenticated caller in",
+        "rate limit" => "write `{requests: 10, per: 1m, by: subject}`",
         "scope" => "write `{}`, or `{implies: [another:scope]}`",
         _ => "write its keys as `key: value`",
     }
@@ -50,11 +48,6 @@ fn mapping_hint(what: &str) -> &'static str {
 
 fn refuse_key(entry: &Entry, what: &str, known: &[&str], findings: &mut Findings) {
     let key = Quoted(&entry.key);
-    if what == "rule" && UNSUPPORTED.contains(&&*entry.key) {
-        let hint = "it is refused, since ignoring it would let more through than the rule says";
-        findings.add_with_hint(entry.place, format!("{key} is not supported by this version"), hint);
-        return;
-    }
     let hint = nearest(&entry.key, known)
         .map_or_else(|| format!("a {what} knows {}", words(known)), |word| format!("did you mean `{word}`?"));
     findings.add_with_hint(entry.place, format!("unknown key {key} in a {what}"), hint);
@@ -88,7 +81,7 @@ pub(crate) fn text_of<'n>(node: &'n Node, what: &str, findings: &mut Findings) -
 }
 
 /// Whether a YAML 1.1 or 1.2 reader may take unquoted `text` for a number, a boolean or null.
-fn reads_as_another_type(text: &str) -> bool {
+pub(crate) fn reads_as_another_type(text: &str) -> bool {
     const WORDS: [&str; 13] =
         ["", "~", "null", "true", "false", "yes", "no", "on", "off", ".nan", ".inf", "-.inf", "+.inf"];
     let lower = text.to_ascii_lowercase();

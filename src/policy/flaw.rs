@@ -75,12 +75,29 @@ impl std::error::Error for Flaws {}
 #[derive(Debug)]
 pub(crate) struct Findings {
     file: Arc<str>,
+    /// The document, for places within its values.
+    text: Arc<str>,
     flaws: Vec<Flaw>,
 }
 
 impl Findings {
     pub(crate) fn new(file: &str) -> Self {
-        Self { file: file.into(), flaws: Vec::new() }
+        Self::of_text(file, "")
+    }
+
+    /// As [`Findings::new`], where flaws can lie within the values of `text`.
+    pub(crate) fn of_text(file: &str, text: &str) -> Self {
+        Self { file: file.into(), text: text.into(), flaws: Vec::new() }
+    }
+
+    /// The place of the byte `at` of the value `text` that begins at `start`.
+    pub(crate) fn place_within(&self, start: Place, text: &str, at: usize) -> Place {
+        /// More flaws than anybody reads need not all be found to the letter.
+        const MOST: usize = 100;
+        if self.flaws.len() > MOST {
+            return start;
+        }
+        super::inside::place_within(&self.text, start, text, at)
     }
 
     pub(crate) fn add(&mut self, place: Place, message: impl Into<String>) {

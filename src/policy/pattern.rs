@@ -2,7 +2,8 @@
 //!
 //! In names (tools, prompts, methods) `*` stands for any run of characters and `?` for one character. In resource
 //! URIs `*` stands for any run without `/`, `**` for any run, and `?` for one character other than `/`. There is no
-//! escape. Everything else stands for itself, byte by byte: no normalisation, no folding of case.
+//! escape. A variable as in `{owner}` stands for one or more characters other than `/`, up to the end of its segment.
+//! Everything else stands for itself, byte by byte: no normalisation, no folding of case.
 
 use std::cmp::Reverse;
 
@@ -13,20 +14,30 @@ pub(super) enum Syntax {
     Uri,
 }
 
-/// A pattern: text with at least one wildcard.
+/// A pattern: text with at least one wildcard or variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
     parts: Box<[Part]>,
     specificity: Specificity,
+    variables: Box<[Variable]>,
+}
+
+/// A variable of a URI pattern: a segment, behind the text that it begins with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Variable {
+    name: Box<str>,
+    segment: usize,
+    prefix: usize,
 }
 
 /// How specific a pattern is; the more specific is the smaller. More literal characters come first, then fewer
-/// `**`, then fewer `*`, then fewer `?`. A name without wildcards is more specific than any pattern.
+/// `**`, then fewer `*`, then fewer variables, then fewer `?`. A name without wildcards is more specific than any pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(super) struct Specificity {
     literals: Reverse<usize>,
     deep_runs: usize,
     runs: usize,
+    variables: usize,
     ones: usize,
 }
 
@@ -34,8 +45,14 @@ pub(super) struct Specificity {
 #[derive(Debug, Clone, PartialEq, Eq)]
 enum Part {
     Text(Box<str>),
-    One { slash: bool },
-    Run { slash: bool },
+    One {
+        slash: bool,
+    },
+    Run {
+        slash: bool,
+    },
+    /// The first character of a variable.
+    Some,
 }
 
 /// Why a text is no pattern.
@@ -45,6 +62,8 @@ pub(super) enum PatternFault {
     TooManyStars,
     /// More runs than [`MOST_RUNS`].
     TooManyRuns,
+    /// A variable whose value could not be told.
+    Variable(&'static str),
 }
 
 /// The most `*` and `**` in one pattern: it bounds what matching can cost.
@@ -53,27 +72,45 @@ pub(super) const MOST_RUNS: usize = 16;
 impl Pattern {
     /// The pattern written as `text`; `None` when it has no wildcard and stands for itself.
     pub(super) fn parse(text: &str, syntax: Syntax) -> Result<Option<Self>, PatternFault> {
-        if !text.contains(['*', '?']) {
-            return Ok(None);
-        }
         let mut parts = Vec::new();
+        let mut variables = Vec::new();
         let mut rest = text;
-        while let Some(first) = rest.chars().next() {
-            let length = match first {
-                '?' => Some(1),
-                '*' => rest.find(|c: char| c != '*'),
-                _ => rest.find(['*', '?']),
-            };
-            let length = length.unwrap_or(rest.len());
-            let Some((piece, after)) = rest.split_at_checked(length) else { break };
+        while !rest.is_empty() {
+            if let Some(name) = leading_variable(rest, syntax) {
+                let (before, after) =
+                    (text.len().saturating_sub(rest.len()), rest.get(name.len().saturating_add(2)..));
+                rest = after.unwrap_or_default();
+                variables.push(variable(name, text.get(..before).unwrap_or_default(), rest, &variables)?);
+                parts.extend([Part::Some, Part::Run { slash: false }]);
+                continue;
+            }
+            let (piece, after) = rest.split_at_checked(piece_length(rest, syntax)).unwrap_or((rest, ""));
             parts.push(part(piece, syntax)?);
             rest = after;
         }
+        if parts.iter().all(|part| matches!(part, Part::Text(_))) {
+            return Ok(None);
+        }
         let specificity = Specificity::of(&parts);
-        if specificity.runs.saturating_add(specificity.deep_runs) > MOST_RUNS {
+        let runs = specificity.runs.saturating_add(specificity.deep_runs).saturating_add(specificity.variables);
+        if runs > MOST_RUNS {
             return Err(PatternFault::TooManyRuns);
         }
-        Ok(Some(Self { parts: parts.into(), specificity }))
+        Ok(Some(Self { parts: parts.into(), specificity, variables: variables.into() }))
+    }
+
+    /// The names of the variables, in the order of the pattern.
+    pub(super) fn variables(&self) -> Box<[Box<str>]> {
+        self.variables.iter().map(|variable| variable.name.clone()).collect()
+    }
+
+    /// The values of the variables in a URI that matches, percent-decoded; `None` where one is no text then.
+    pub(super) fn values(&self, uri: &str) -> Option<Vec<String>> {
+        let value = |variable: &Variable| {
+            let segment = uri.split('/').nth(variable.segment)?;
+            decoded(segment.get(variable.prefix..)?)
+        };
+        self.variables.iter().map(value).collect()
     }
 
     pub(super) const fn specificity(&self) -> Specificity {
@@ -113,6 +150,7 @@ impl Pattern {
                 }
                 Some(Part::Text(text)) => after_text(name, at, text),
                 Some(Part::One { slash }) => after_one(name, at, *slash),
+                Some(Part::Some) => after_one(name, at, false),
             };
             if let Some(next) = next {
                 (part, at) = (part.saturating_add(1), next);
@@ -135,15 +173,72 @@ impl Pattern {
                 Part::Text(text) => steps.extend(text.chars().map(Step::Exactly)),
                 Part::Run { slash } => steps.push(Step::Run { slash: *slash }),
                 // `*?` and `?*` are one language: the fixed part goes first.
-                Part::One { slash } => {
-                    let run = Step::Run { slash: *slash };
-                    let runs_before = steps.iter().rev().take_while(|step| **step == run).count();
-                    steps.insert(steps.len().saturating_sub(runs_before), Step::One { slash: *slash });
-                }
+                Part::One { slash } => push_one(&mut steps, *slash),
+                Part::Some => push_one(&mut steps, false),
             }
         }
         steps.into()
     }
+}
+
+fn push_one(steps: &mut Vec<Step>, slash: bool) {
+    let run = Step::Run { slash };
+    let runs_before = steps.iter().rev().take_while(|step| **step == run).count();
+    steps.insert(steps.len().saturating_sub(runs_before), Step::One { slash });
+}
+
+/// The name of the variable that `text` begins with. Other braces are those of templates, and stand for themselves.
+fn leading_variable(text: &str, syntax: Syntax) -> Option<&str> {
+    let (name, _) = text.strip_prefix('{')?.split_once('}')?;
+    let is_name = name.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
+        && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+    (syntax == Syntax::Uri && is_name).then_some(name)
+}
+
+/// The length of the wildcard or text that `text` begins with.
+fn piece_length(text: &str, syntax: Syntax) -> usize {
+    let length = match text.bytes().next() {
+        Some(b'?') => Some(1),
+        Some(b'*') => text.find(|c: char| c != '*'),
+        _ => {
+            let stops = |(at, letter): (usize, char)| {
+                let is_variable =
+                    letter == '{' && text.get(at..).is_some_and(|rest| leading_variable(rest, syntax).is_some());
+                (matches!(letter, '*' | '?') || is_variable).then_some(at)
+            };
+            text.char_indices().find_map(stops)
+        }
+    };
+    length.unwrap_or(text.len())
+}
+
+/// A variable between `before` and `after`: its value must be told by its segment alone.
+fn variable(name: &str, before: &str, after: &str, others: &[Variable]) -> Result<Variable, PatternFault> {
+    let segment = before.rsplit('/').next().unwrap_or_default();
+    if others.iter().any(|other| &*other.name == name) {
+        return Err(PatternFault::Variable("it has a variable twice"));
+    }
+    if before.contains("**") {
+        return Err(PatternFault::Variable("a variable cannot stand behind `**`"));
+    }
+    if segment.contains(['*', '?', '{']) || !(after.is_empty() || after.starts_with('/')) {
+        return Err(PatternFault::Variable("a variable goes up to the next `/`, with nothing but text before it"));
+    }
+    Ok(Variable { name: name.into(), segment: before.matches('/').count(), prefix: segment.len() })
+}
+
+/// The text that percent-encoding stands for (RFC 3986 §2.1); `None` where it is not UTF-8.
+fn decoded(segment: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(segment.len());
+    let mut pieces = segment.split('%');
+    bytes.extend_from_slice(pieces.next()?.as_bytes());
+    for piece in pieces {
+        let (digits, text) = piece.split_at_checked(2)?;
+        let is_hex = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        bytes.push(u8::from_str_radix(digits, 16).ok().filter(|_| is_hex)?);
+        bytes.extend_from_slice(text.as_bytes());
+    }
+    String::from_utf8(bytes).ok()
 }
 
 fn part(piece: &str, syntax: Syntax) -> Result<Part, PatternFault> {
@@ -160,12 +255,15 @@ fn part(piece: &str, syntax: Syntax) -> Result<Part, PatternFault> {
 impl Specificity {
     fn of(parts: &[Part]) -> Self {
         let count = |wanted: fn(&Part) -> bool| parts.iter().filter(|part| wanted(part)).count();
+        let variables = count(|part| matches!(part, Part::Some));
         let literals = parts.iter().map(|part| if let Part::Text(text) = part { text.chars().count() } else { 0 });
         Self {
             literals: Reverse(literals.sum()),
             // The `*` of a name may cross `/` and is compared only with its like.
             deep_runs: count(|part| matches!(part, Part::Run { slash: true })),
-            runs: count(|part| matches!(part, Part::Run { slash: false })),
+            // A variable is a run of its own that is never empty.
+            runs: count(|part| matches!(part, Part::Run { slash: false })).saturating_sub(variables),
+            variables,
             ones: count(|part| matches!(part, Part::One { .. })),
         }
     }

@@ -3,9 +3,12 @@
 use super::document::{Entry, Value};
 use super::fields::{Fields, is_true, text_of, words};
 use super::flaw::{Findings, Place, Quoted};
+use super::pattern::{Pattern, Specificity};
+use super::rate::{self, RateLimit};
 use super::scope::{Grants, LONGEST_LIST, ScopeId, ScopeTable};
 use super::suggest::nearest;
-use super::{Kind, OnDeny};
+use super::{Kind, Limit, Mode, OnDeny};
+use crate::cel::{About, Condition, Declared};
 
 /// A rule, ready to run.
 #[derive(Debug)]
@@ -14,8 +17,19 @@ pub(super) struct Rule {
     /// Section and name, as in `tools.echo`.
     pub(super) label: Box<str>,
     pub(super) line: usize,
+    pub(super) body: Body,
+    /// The pattern, where its variables are needed.
+    pub(super) pattern: Option<Pattern>,
+}
+
+/// What a rule says, apart from what it is about.
+#[derive(Debug)]
+pub(super) struct Body {
     pub(super) effect: Effect,
     pub(super) on_deny: OnDeny,
+    pub(super) when: Option<Condition>,
+    pub(super) mode: Mode,
+    pub(super) limit: Option<RateLimit>,
 }
 
 /// What a rule does with a caller.
@@ -35,13 +49,37 @@ impl Rule {
     }
 
     pub(super) const fn is_deny(&self) -> bool {
-        matches!(self.effect, Effect::Deny)
+        matches!(self.body.effect, Effect::Deny)
+    }
+
+    pub(super) const fn is_shadow(&self) -> bool {
+        matches!(self.body.mode, Mode::Shadow)
+    }
+
+    /// Whether the rule is about `name`.
+    pub(super) fn matches(&self, name: &str) -> bool {
+        self.pattern.as_ref().map_or_else(|| self.pattern() == name, |pattern| pattern.matches(name))
+    }
+
+    /// How specific it is; the more specific is the smaller.
+    pub(super) fn specificity(&self) -> Option<Specificity> {
+        self.pattern.as_ref().map(Pattern::specificity)
+    }
+
+    /// The limit of the rule, if it has one.
+    pub(super) fn limit(&self) -> Option<Limit<'_>> {
+        self.body.limit.map(|rate| Limit { rule: &self.label, rate, mode: self.body.mode })
+    }
+
+    /// The values of the pattern's variables in `name`; `None` where one is no text.
+    pub(super) fn vars(&self, name: &str) -> Option<Vec<String>> {
+        self.pattern.as_ref().map_or_else(|| Some(Vec::new()), |pattern| pattern.values(name))
     }
 
     /// Whether the rule lets in a caller with these grants.
     pub(super) fn admits(&self, scopes: &ScopeTable, grants: &Grants) -> bool {
         let holds_all = |ids: &[ScopeId]| ids.iter().all(|id| scopes.is_granted(grants, *id));
-        match &self.effect {
+        match &self.body.effect {
             Effect::Deny => false,
             Effect::Allow { all, any } => {
                 holds_all(all) && (any.is_empty() || any.iter().any(|ids| holds_all(ids)))
@@ -52,7 +90,7 @@ impl Rule {
     /// All scopes a caller with these grants should come back with: `all`, and of the alternatives the one that
     /// lacks the fewest, the first of those that lack equally few. In the rule's order, each once.
     pub(super) fn needs<'s>(&self, scopes: &'s ScopeTable, grants: &Grants) -> Vec<&'s str> {
-        let Effect::Allow { all, any } = &self.effect else { return Vec::new() };
+        let Effect::Allow { all, any } = &self.body.effect else { return Vec::new() };
         let missing = |ids: &[ScopeId]| ids.iter().filter(|id| !scopes.is_granted(grants, **id)).count();
         let cheapest = any.iter().min_by_key(|ids| missing(ids));
         let mut needs: Vec<ScopeId> = Vec::new();
@@ -65,13 +103,19 @@ impl Rule {
     }
 }
 
-/// What a rule says, apart from what it is about.
-pub(super) type Body = (Effect, OnDeny);
+/// The keys of a rule.
+pub(crate) const KEYS: [&str; 7] = ["scopes", "any_of", "deny", "on_deny", "when", "mode", "rate_limit"];
 
 /// Reads what stands under the name of a rule; `None` where a flaw says why it cannot be used.
-pub(super) fn read_body(entry: &Entry, scopes: &mut ScopeTable, findings: &mut Findings) -> Option<Body> {
+pub(super) fn read_body(
+    entry: &Entry,
+    about: About,
+    pattern: Option<&Pattern>,
+    scopes: &mut ScopeTable,
+    findings: &mut Findings,
+) -> Option<Body> {
     let before = findings.count();
-    let fields = Fields::of(entry, "rule", &["scopes", "any_of", "deny", "on_deny"], findings)?;
+    let fields = Fields::of(entry, "rule", &KEYS, findings)?;
     let on_deny = fields.value("on_deny").map(|field| (field, read_on_deny(field, findings)));
     let effect = read_effect(entry, &fields, scopes, findings);
     let on_deny = match (&effect, on_deny) {
@@ -85,7 +129,60 @@ pub(super) fn read_body(entry: &Entry, scopes: &mut ScopeTable, findings: &mut F
         }
         (_, Some((_, on_deny))) => on_deny.unwrap_or(OnDeny::Hide),
     };
-    (findings.count() == before).then_some((effect, on_deny))
+    let vars = pattern.map(Pattern::variables).unwrap_or_default();
+    let declared = Declared { about, vars: &vars };
+    let when = fields.value("when").and_then(|field| read_when(field, declared, findings));
+    let limit = fields.value("rate_limit").and_then(|field| rate::read(field, findings));
+    let mode = fields.value("mode").and_then(|field| read_mode(field, findings)).unwrap_or_default();
+    if matches!(effect, Effect::Deny) {
+        for field in ["when", "rate_limit"].into_iter().filter_map(|key| fields.value(key)) {
+            let message = format!("`{}` cannot go with `deny`: the rule refuses everyone", field.key);
+            findings.add_with_hint(field.place, message, "say with `scopes` whom it lets in");
+        }
+    }
+    (findings.count() == before).then_some(Body { effect, on_deny, when, mode, limit })
+}
+
+fn read_when(field: &Entry, declared: Declared<'_>, findings: &mut Findings) -> Option<Condition> {
+    if field.node.is_absent() {
+        findings.add_with_hint(field.place, "`when` has no value", "write a condition, as in `args.size < 10`");
+        return None;
+    }
+    let Value::Scalar { text, .. } = &field.node.value else {
+        text_of(&field.node, "`when`", findings)?;
+        return None;
+    };
+    match Condition::compile(text, declared) {
+        Ok(condition) => Some(condition),
+        Err(fault) => {
+            let place = findings.place_within(field.node.place, text, fault.at);
+            let message = format!("`when`: {}", fault.message);
+            match fault.hint {
+                Some(hint) => findings.add_with_hint(place, message, hint),
+                None => findings.add(place, message),
+            }
+            None
+        }
+    }
+}
+
+/// Reads `mode: enforce` or `mode: shadow`.
+pub(super) fn read_mode(field: &Entry, findings: &mut Findings) -> Option<Mode> {
+    const WORDS: [&str; 2] = ["enforce", "shadow"];
+    if field.node.is_absent() {
+        findings.add_with_hint(field.place, "`mode` has no value", format!("it can be {}", words(&WORDS)));
+        return None;
+    }
+    match text_of(&field.node, "`mode`", findings)? {
+        "enforce" => Some(Mode::Enforce),
+        "shadow" => Some(Mode::Shadow),
+        other => {
+            let hint = nearest(other, &WORDS)
+                .map_or_else(|| format!("it can be {}", words(&WORDS)), |word| format!("did you mean `{word}`?"));
+            findings.add_with_hint(field.node.place, format!("`mode` cannot be {}", Quoted(other)), hint);
+            None
+        }
+    }
 }
 
 fn read_effect(entry: &Entry, fields: &Fields<'_>, scopes: &mut ScopeTable, findings: &mut Findings) -> Effect {

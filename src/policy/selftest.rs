@@ -1,29 +1,69 @@
-//! The tests a policy carries: what a caller with certain scopes sees, and what becomes of its calls.
+//! The tests a policy carries: what a caller sees, and what becomes of its calls.
 
 use super::document::{Entry, Node, Value};
 use super::fields::{Fields, text_of, words};
 use super::flaw::{Findings, Place, Quoted};
-use super::{Kind, Policy, Ruling};
+use super::json::json_of;
+use super::{Denial, DenyReason, Kind, Policy, Ruling};
 use crate::caller::Scopes;
+use crate::cel::{self, Facts};
 
 /// A test of the policy by itself.
 #[derive(Debug)]
 pub(super) struct SelfTest {
     name: Box<str>,
     line: usize,
-    /// `sub` of the token.
-    subject: Option<Box<str>>,
-    scopes: Scopes,
-    claims: Vec<Claim>,
+    caller: Token,
+    sights: Vec<Sight>,
+    call: Option<Call>,
 }
 
-/// That the caller may, or may not, have one thing.
+/// The caller of a test.
+#[derive(Debug, Default)]
+struct Token {
+    /// `sub`
+    subject: Option<Box<str>>,
+    scopes: Scopes,
+    /// All of it as one JSON object.
+    claims: Box<str>,
+}
+
+/// That the caller sees, or does not see, one thing.
 #[derive(Debug)]
-struct Claim {
+struct Sight {
     kind: Kind,
     name: Box<str>,
-    permitted: bool,
+    visible: bool,
     line: usize,
+}
+
+/// That a call is allowed, or refused in a certain way.
+#[derive(Debug)]
+struct Call {
+    kind: Kind,
+    name: Box<str>,
+    line: usize,
+    args: Option<Box<str>>,
+    annotations: Option<Box<str>>,
+    request: Request,
+    expected: Expected,
+}
+
+/// What else is known of the request of a test.
+#[derive(Debug, Default)]
+struct Request {
+    session: Box<str>,
+    client_address: Box<str>,
+    time: i128,
+}
+
+/// What must become of a call.
+#[derive(Debug, Default)]
+struct Expected {
+    allowed: bool,
+    reason: Option<&'static str>,
+    /// The scopes that the caller is told, sorted.
+    scopes: Option<Vec<Box<str>>>,
 }
 
 /// What became of one test of a policy.
@@ -33,6 +73,8 @@ pub struct TestResult<'p> {
     pub name: &'p str,
     /// The line it begins on.
     pub line: usize,
+    /// How many things it claims.
+    pub claims: usize,
     /// One sentence for each claim that does not hold, with its line; none when the test passed.
     pub failures: Vec<String>,
 }
@@ -48,27 +90,95 @@ impl TestResult<'_> {
 impl SelfTest {
     /// Who calls in this test: a name, and the scopes of the token.
     pub(super) fn caller(&self) -> (&str, &Scopes) {
-        (self.subject.as_deref().unwrap_or(&self.name), &self.scopes)
+        (self.caller.subject.as_deref().unwrap_or(&self.name), &self.caller.scopes)
     }
 
     pub(super) fn run<'p>(&'p self, policy: &Policy) -> TestResult<'p> {
-        let grants = policy.grants(&self.scopes);
+        let grants = policy.grants(&self.caller.scopes);
         let mut failures = Vec::new();
-        for claim in &self.claims {
-            let (word, name, line) = (claim.kind.word(), Quoted(&claim.name), claim.line);
-            match (policy.decide(&grants, claim.kind, &claim.name), claim.permitted) {
-                (Ruling::Permit(_), true) | (Ruling::Deny(_), false) => {}
-                (Ruling::Permit(permit), false) => {
-                    let rule = Quoted(permit.rule());
-                    failures.push(format!("line {line}: {word} {name} is permitted by {rule}"));
-                }
-                (Ruling::Deny(denial), true) => {
-                    let why = denial.rule.map_or_else(|| "no rule".to_owned(), |rule| Quoted(rule).to_string());
-                    failures.push(format!("line {line}: {word} {name} is refused by {why}"));
-                }
+        for sight in &self.sights {
+            let ruling = policy.decide(&grants, sight.kind, &sight.name);
+            let subject = format!("line {}: {} {}", sight.line, sight.kind.word(), Quoted(&sight.name));
+            failures.extend(difference(&subject, &ruling, sight.visible));
+        }
+        if let Some(call) = &self.call {
+            let facts = Facts {
+                claims: &self.caller.claims,
+                args: call.args.as_deref(),
+                name: &call.name,
+                annotations: call.annotations.as_deref(),
+                method: method(call.kind, &call.name),
+                session: &call.request.session,
+                client_address: &call.request.client_address,
+                time: call.request.time,
+                vars: &[],
+            };
+            let ruling = policy.decide_call(&grants, call.kind, &call.name, &facts);
+            call.compare(&ruling, &mut failures);
+        }
+        let claims = self.sights.len().saturating_add(usize::from(self.call.is_some()));
+        TestResult { name: &self.name, line: self.line, claims, failures }
+    }
+}
+
+/// The method that a call of this kind is made with.
+fn method(kind: Kind, name: &str) -> &str {
+    match kind {
+        Kind::Tool => "tools/call",
+        Kind::Prompt => "prompts/get",
+        Kind::Resource => "resources/read",
+        Kind::Method => name,
+    }
+}
+
+/// What is wrong when something is not as allowed as it should be.
+fn difference(subject: &str, ruling: &Ruling<'_>, allowed: bool) -> Option<String> {
+    match (ruling, allowed) {
+        (Ruling::Permit(_), true) | (Ruling::Deny(_), false) => None,
+        (Ruling::Permit(permit), false) => {
+            let rule = permit.rule().unwrap_or("the policy in shadow");
+            Some(format!("{subject} is permitted by {}", Quoted(rule)))
+        }
+        (Ruling::Deny(denial), true) => {
+            let rule = denial.rule.map_or_else(|| "no rule".to_owned(), |rule| Quoted(rule).to_string());
+            Some(format!("{subject} is refused by {rule}: {}", explained(denial)))
+        }
+    }
+}
+
+fn explained(denial: &Denial<'_>) -> String {
+    match denial.reason {
+        DenyReason::ScopesMissing if !denial.needs.is_empty() => {
+            format!("needs the scopes {}", words(&denial.needs))
+        }
+        DenyReason::ConditionError(error) => format!("{} ({})", denial.reason.word(), error.word()),
+        DenyReason::NoRule | DenyReason::RuleDenies | DenyReason::ScopesMissing | DenyReason::ConditionFalse => {
+            denial.reason.word().to_owned()
+        }
+    }
+}
+
+impl Call {
+    fn compare(&self, ruling: &Ruling<'_>, failures: &mut Vec<String>) {
+        let subject = format!("line {}: {} {}", self.line, self.kind.word(), Quoted(&self.name));
+        let Expected { allowed, reason, scopes } = &self.expected;
+        if let Some(difference) = difference(&subject, ruling, *allowed) {
+            failures.push(difference);
+            return;
+        }
+        let Ruling::Deny(denial) = ruling else { return };
+        if let Some(reason) = reason.filter(|reason| *reason != denial.reason.word()) {
+            failures
+                .push(format!("{subject} is refused for another reason than `{reason}`: {}", explained(denial)));
+        }
+        if let Some(scopes) = scopes {
+            let mut told: Vec<&str> = denial.needs.clone();
+            told.sort_unstable();
+            if !told.iter().copied().eq(scopes.iter().map(AsRef::as_ref)) {
+                let told = if told.is_empty() { "none".to_owned() } else { words(&told) };
+                failures.push(format!("{subject} asks for other scopes than expected: {told}"));
             }
         }
-        TestResult { name: &self.name, line: self.line, failures }
     }
 }
 
@@ -78,83 +188,180 @@ pub(super) fn read(section: &Entry, findings: &mut Findings) -> Vec<SelfTest> {
     items.iter().filter_map(|item| read_test(item, findings)).collect()
 }
 
+/// The keys of a test.
+pub(crate) const KEYS: [&str; 8] = ["name", "token", "tools", "prompts", "resources", "call", "expect", "request"];
+
 fn read_test(item: &Node, findings: &mut Findings) -> Option<SelfTest> {
-    const KEYS: [&str; 7] = ["name", "token", "tools", "prompts", "resources", "call", "expect"];
     let before = findings.count();
     let entries = entries_of(item, item.place, "a test", findings)?;
     let fields = Fields::of_entries(entries, "test", &KEYS, findings);
     let name = required(&fields, "name", item.place, findings);
     let name = name.and_then(|entry| text_of(&entry.node, "the name of a test", findings)).unwrap_or_default();
     let token = required(&fields, "token", item.place, findings).map(|token| read_token(token, findings));
-    let (subject, scopes) = token.unwrap_or_default();
-    let mut claims = Vec::new();
+    let mut sights = Vec::new();
     for kind in [Kind::Tool, Kind::Prompt, Kind::Resource] {
         if let Some(entry) = fields.value(kind.section()) {
-            read_visibility(kind, entry, &mut claims, findings);
+            read_visibility(kind, entry, &mut sights, findings);
         }
     }
-    let outcome = fields.value("expect").map(|entry| read_outcome(entry, findings));
-    match (fields.value("call"), outcome) {
-        (Some(call), Some(permitted)) => claims.extend(read_call(call, permitted.unwrap_or(false), findings)),
+    let request = fields.value("request");
+    let expected = fields.value("expect").map(|entry| read_expected(entry, findings));
+    let call = match (fields.value("call"), expected) {
+        (Some(call), Some(expected)) => {
+            let request = request.map(|request| read_request(request, findings)).unwrap_or_default();
+            read_call(call, request, expected.unwrap_or_default(), findings)
+        }
         (Some(call), None) => {
-            read_call(call, false, findings);
+            let hint = "write `expect: allow` or `expect: deny`";
+            findings.add_with_hint(call.place, "`call` without `expect`", hint);
+            None
+        }
+        (None, Some(_)) => {
+            findings.add(item.place, "`expect` without `call`");
+            None
+        }
+        (None, None) => {
+            if let Some(request) = request {
+                findings.add(request.place, "`request` without `call`");
+            } else if sights.is_empty() && findings.count() == before {
+                let hint = "write `call` and `expect`, or `tools: {visible: […], hidden: […]}`";
+                findings.add_with_hint(item.place, "the test claims nothing", hint);
+            }
+            None
+        }
+    };
+    Some(SelfTest { name: name.into(), line: item.place.line, caller: token.unwrap_or_default(), sights, call })
+}
+
+/// The caller: its claims. `scope` has the scopes, separated by spaces as in a token.
+fn read_token(token: &Entry, findings: &mut Findings) -> Token {
+    let claims = json_of(&token.node, findings).unwrap_or_else(|| "{}".to_owned());
+    let Some(entries) = entries_of(&token.node, token.value_place(), "a token", findings) else {
+        return Token::default();
+    };
+    let entry = |name: &str| entries.iter().find(|entry| &*entry.key == name);
+    for name in ["scopes", "scp"] {
+        if let Some(entry) = entry(name) {
+            let hint = "write `scope: \"a:scope b:scope\"`";
             findings.add_with_hint(
-                call.place,
-                "`call` without `expect`",
-                "write `expect: allow` or `expect: deny`",
+                entry.place,
+                format!("the scopes of a test stand in `scope`, not in `{name}`"),
+                hint,
             );
         }
-        (None, Some(_)) => findings.add(item.place, "`expect` without `call`"),
-        (None, None) if claims.is_empty() && findings.count() == before => {
-            let hint = "write `call` and `expect`, or `tools: {visible: […], hidden: […]}`";
-            findings.add_with_hint(item.place, "the test claims nothing", hint);
-        }
-        (None, None) => {}
     }
-    Some(SelfTest { name: name.into(), line: item.place.line, subject, scopes, claims })
+    let sub = entry("sub").and_then(|sub| text_of(&sub.node, "`sub`", findings));
+    let scope = entry("scope").and_then(|entry| text_of(&entry.node, "`scope`", findings));
+    Token {
+        subject: sub.map(Box::from),
+        scopes: Scopes::from_names(scope.unwrap_or_default().split(' ')),
+        claims: claims.into(),
+    }
 }
 
-/// The scopes of the caller: `{sub: …, scope: "a b"}`, the scopes separated by spaces as in a token.
-fn read_token(token: &Entry, findings: &mut Findings) -> (Option<Box<str>>, Scopes) {
-    let Some(fields) = Fields::of(token, "token", &["sub", "scope"], findings) else { return Default::default() };
-    let sub = fields.value("sub").and_then(|sub| text_of(&sub.node, "`sub`", findings)).map(Box::from);
-    let scope = fields.value("scope").and_then(|entry| text_of(&entry.node, "`scope`", findings));
-    (sub, Scopes::from_names(scope.unwrap_or_default().split(' ')))
-}
-
-fn read_visibility(kind: Kind, entry: &Entry, claims: &mut Vec<Claim>, findings: &mut Findings) {
+fn read_visibility(kind: Kind, entry: &Entry, sights: &mut Vec<Sight>, findings: &mut Findings) {
     let Some(fields) = Fields::of(entry, "list of claims", &["visible", "hidden"], findings) else { return };
-    for (key, permitted) in [("visible", true), ("hidden", false)] {
+    for (key, visible) in [("visible", true), ("hidden", false)] {
         let Some(names) = fields.value(key).and_then(|entry| list_of(entry, findings)) else { continue };
         for item in names {
             let name = text_of(item, kind.word(), findings);
-            claims.extend(name.map(|name| Claim { kind, name: name.into(), permitted, line: item.place.line }));
+            sights.extend(name.map(|name| Sight { kind, name: name.into(), visible, line: item.place.line }));
         }
     }
 }
 
-/// `{tool: name}`, or another kind. `args` may be given; no rule of this version looks at them.
-fn read_call(call: &Entry, permitted: bool, findings: &mut Findings) -> Option<Claim> {
-    let fields = Fields::of(call, "call", &["tool", "prompt", "resource", "method", "args"], findings)?;
-    if let Some(args) = fields.value("args") {
-        entries_of(&args.node, args.value_place(), "`args`", findings);
-    }
+/// The keys of a call.
+pub(crate) const CALL_KEYS: [&str; 6] = ["tool", "prompt", "resource", "method", "args", "annotations"];
+
+/// `{tool: name, args: {…}}`, or another kind.
+fn read_call(call: &Entry, request: Request, expected: Expected, findings: &mut Findings) -> Option<Call> {
+    let fields = Fields::of(call, "call", &CALL_KEYS, findings)?;
+    let mut object = |key: &str| {
+        let entry = fields.value(key)?;
+        entries_of(&entry.node, entry.value_place(), &format!("`{key}`"), findings)?;
+        json_of(&entry.node, findings).map(Box::from)
+    };
+    let (args, annotations) = (object("args"), object("annotations"));
     let mut named = Kind::ALL.into_iter().filter_map(|kind| fields.value(kind.word()).map(|entry| (kind, entry)));
     let (Some((kind, entry)), None) = (named.next(), named.next()) else {
         let message = format!("a call names exactly one of {}", words(&Kind::ALL.map(Kind::word)));
         findings.add(call.place, message);
         return None;
     };
-    let name = text_of(&entry.node, kind.word(), findings)?;
-    Some(Claim { kind, name: name.into(), permitted, line: entry.place.line })
+    let name = text_of(&entry.node, kind.word(), findings)?.into();
+    Some(Call { kind, name, line: entry.place.line, args, annotations, request, expected })
 }
 
-fn read_outcome(entry: &Entry, findings: &mut Findings) -> Option<bool> {
-    match text_of(&entry.node, "`expect`", findings)? {
+/// The keys of a request.
+pub(crate) const REQUEST_KEYS: [&str; 3] = ["session", "client_address", "time"];
+
+fn read_request(entry: &Entry, findings: &mut Findings) -> Request {
+    let Some(fields) = Fields::of(entry, "request", &REQUEST_KEYS, findings) else { return Request::default() };
+    let mut text = |key: &str| {
+        let text = fields.value(key).and_then(|entry| text_of(&entry.node, &format!("`{key}`"), findings));
+        Box::<str>::from(text.unwrap_or_default())
+    };
+    let (session, client_address) = (text("session"), text("client_address"));
+    let time = fields.value("time").and_then(|entry| {
+        let text = text_of(&entry.node, "`time`", findings)?;
+        let time = cel::parse_timestamp(text);
+        if time.is_none() {
+            let hint = "write it as `\"2026-07-28T12:00:00Z\"`";
+            findings.add_with_hint(entry.value_place(), format!("{} is no time", Quoted(text)), hint);
+        }
+        time
+    });
+    Request { session, client_address, time: time.unwrap_or_default() }
+}
+
+/// The keys of what is expected, where it is more than a word.
+pub(crate) const EXPECT_KEYS: [&str; 3] = ["decision", "reason", "scopes"];
+
+/// `allow`, `deny`, or `{decision: deny, reason: …, scopes: […]}`.
+fn read_expected(entry: &Entry, findings: &mut Findings) -> Option<Expected> {
+    if !matches!(entry.node.value, Value::Map(_)) {
+        return Some(Expected { allowed: read_decision(entry, findings)?, ..Expected::default() });
+    }
+    let fields = Fields::of(entry, "expectation", &EXPECT_KEYS, findings)?;
+    let decision = fields.value("decision");
+    if decision.is_none() {
+        findings.add_with_hint(
+            entry.place,
+            "`expect` has no `decision`",
+            "write `decision: allow` or `decision: deny`",
+        );
+    }
+    let allowed = read_decision(decision?, findings)?;
+    let reason = fields.value("reason").and_then(|entry| read_reason(entry, findings));
+    let scopes = fields.value("scopes").and_then(|entry| {
+        let names = list_of(entry, findings)?.iter().filter_map(|item| text_of(item, "a scope", findings));
+        let mut names: Vec<Box<str>> = names.map(Box::from).collect();
+        names.sort_unstable();
+        Some(names)
+    });
+    if allowed && let Some(entry) = fields.value("reason").or_else(|| fields.value("scopes")) {
+        findings.add(entry.place, format!("`{}` goes with `decision: deny` only", entry.key));
+    }
+    Some(Expected { allowed, reason, scopes })
+}
+
+fn read_reason(entry: &Entry, findings: &mut Findings) -> Option<&'static str> {
+    let text = text_of(&entry.node, "`reason`", findings)?;
+    let known = DenyReason::WORDS.into_iter().find(|word| *word == text);
+    if known.is_none() {
+        let hint = format!("it can be {}", words(&DenyReason::WORDS));
+        findings.add_with_hint(entry.value_place(), format!("`reason` cannot be {}", Quoted(text)), hint);
+    }
+    known
+}
+
+fn read_decision(entry: &Entry, findings: &mut Findings) -> Option<bool> {
+    let key = &entry.key;
+    match text_of(&entry.node, &format!("`{key}`"), findings)? {
         "allow" => Some(true),
         "deny" => Some(false),
         other => {
-            let message = format!("`expect` cannot be {}", Quoted(other));
+            let message = format!("`{key}` cannot be {}", Quoted(other));
             findings.add_with_hint(entry.node.place, message, "write `allow` or `deny`");
             None
         }

@@ -1,7 +1,7 @@
 //! "Did you mean": the known word nearest to an unknown one.
 
 /// The word of `known` that `written` was probably meant to be.
-pub(super) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
+pub(crate) fn nearest<'k>(written: &str, known: &[&'k str]) -> Option<&'k str> {
     /// More changes than this are another word, not a slip of the finger.
     const SLIPS: usize = 2;
     const LONGEST: usize = 40;

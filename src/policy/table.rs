@@ -1,6 +1,6 @@
 //! The rules of one kind: finding the one that decides, and refusing those that contradict each other.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::flaw::{Findings, Place, Quoted};
 use super::pattern::{Pattern, Step, are_apart, covers, intersects};
@@ -9,9 +9,19 @@ use super::rule::Rule;
 /// The number of a rule within one policy.
 pub(super) type RuleId = usize;
 
-/// The rules of one kind, by what they are about.
+/// The rules of one kind, by what they are about: all of them, and those that are enforced.
 #[derive(Debug, Default)]
 pub(super) struct RuleTable {
+    all: Lookup,
+    /// Absent where no rule is in shadow: then all are enforced.
+    enforced: Option<Lookup>,
+    /// Where the rules in shadow stand, until the table is sorted.
+    shadows: HashSet<RuleId>,
+}
+
+/// Rules by what they are about.
+#[derive(Debug, Default, Clone)]
+struct Lookup {
     exact: HashMap<Box<str>, RuleId>,
     /// Patterns of rules that refuse, the most specific first.
     denied: Vec<(Pattern, RuleId)>,
@@ -26,32 +36,60 @@ pub(super) const MOST_PATTERNS: usize = 2_000;
 const MOST_STEPS: usize = 50_000_000;
 
 impl RuleTable {
-    pub(super) fn insert_exact(&mut self, name: &str, id: RuleId) {
-        self.exact.insert(name.into(), id);
+    pub(super) fn insert_exact(&mut self, name: &str, id: RuleId, is_shadow: bool) {
+        self.all.exact.insert(name.into(), id);
+        self.note_shadow(id, is_shadow);
     }
 
-    pub(super) fn insert_pattern(&mut self, pattern: Pattern, id: RuleId, is_deny: bool) {
-        if is_deny { &mut self.denied } else { &mut self.allowed }.push((pattern, id));
+    pub(super) fn insert_pattern(&mut self, pattern: Pattern, id: RuleId, is_deny: bool, is_shadow: bool) {
+        if is_deny { &mut self.all.denied } else { &mut self.all.allowed }.push((pattern, id));
+        self.note_shadow(id, is_shadow);
+    }
+
+    fn note_shadow(&mut self, id: RuleId, is_shadow: bool) {
+        if is_shadow {
+            self.shadows.insert(id);
+        }
     }
 
     /// Puts the most specific patterns first. To be called once, after the last insertion.
     pub(super) fn sort(&mut self) {
-        self.denied.sort_by_key(|(pattern, _)| pattern.specificity());
-        self.allowed.sort_by_key(|(pattern, _)| pattern.specificity());
+        self.all.denied.sort_by_key(|(pattern, _)| pattern.specificity());
+        self.all.allowed.sort_by_key(|(pattern, _)| pattern.specificity());
+        let shadows = std::mem::take(&mut self.shadows);
+        if !shadows.is_empty() {
+            let mut enforced = self.all.clone();
+            enforced.exact.retain(|_, id| !shadows.contains(id));
+            enforced.denied.retain(|(_, id)| !shadows.contains(id));
+            enforced.allowed.retain(|(_, id)| !shadows.contains(id));
+            self.enforced = Some(enforced);
+        }
     }
 
     pub(super) fn is_exact(&self, name: &str) -> bool {
-        self.exact.contains_key(name)
+        self.all.exact.contains_key(name)
     }
 
     pub(super) fn exact_names(&self) -> impl Iterator<Item = &str> {
-        self.exact.keys().map(AsRef::as_ref)
+        self.all.exact.keys().map(AsRef::as_ref)
     }
 
+    /// The rule that decides about `name` were all rules enforced.
+    pub(super) fn rule_for<'r>(&self, name: &str, is_plain: bool, rules: &'r [Rule]) -> Option<&'r Rule> {
+        self.all.rule_for(name, is_plain, rules)
+    }
+
+    /// The rule that decides about `name` among those that are enforced.
+    pub(super) fn enforced_for<'r>(&self, name: &str, is_plain: bool, rules: &'r [Rule]) -> Option<&'r Rule> {
+        self.enforced.as_ref().unwrap_or(&self.all).rule_for(name, is_plain, rules)
+    }
+}
+
+impl Lookup {
     /// The rule that decides about `name`: a rule that refuses before all others, then the most specific.
     ///
     /// A name that is not plain could be another name for the server: only a rule of just this name allows it.
-    pub(super) fn rule_for<'r>(&self, name: &str, is_plain: bool, rules: &'r [Rule]) -> Option<&'r Rule> {
+    fn rule_for<'r>(&self, name: &str, is_plain: bool, rules: &'r [Rule]) -> Option<&'r Rule> {
         let first =
             |list: &[(Pattern, RuleId)]| list.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, id)| *id);
         let exact = self.exact.get(name).and_then(|id| rules.get(*id));

@@ -1,6 +1,8 @@
 //! What a policy means, and agreement with the plainest reading of the rules.
 
+mod conditions;
 mod flaws;
+mod shadow;
 
 use std::cmp::Reverse;
 use std::time::{Duration, Instant};
@@ -20,7 +22,7 @@ fn scopes(list: &str) -> Scopes {
 /// A ruling in short: `permit tools.a`, or reason, rule, what is told, and what is needed.
 fn ruling(policy: &Policy, held: &str, kind: Kind, name: &str) -> String {
     match policy.decide(&policy.grants(&scopes(held)), kind, name) {
-        Ruling::Permit(permit) => format!("permit {}", permit.rule()),
+        Ruling::Permit(permit) => format!("permit {}", permit.rule().unwrap_or("-")),
         Ruling::Deny(denial) => {
             let Denial { reason, rule, on_deny, needs } = denial;
             format!("{reason:?} {} {on_deny:?} {needs:?}", rule.unwrap_or("-"))
@@ -270,6 +272,9 @@ fn a_policy_lists_its_rules_and_scopes() {
         any_of: vec![vec!["b"], vec!["a", "c"]],
         deny: false,
         on_deny: OnDeny::Challenge,
+        when: None,
+        mode: Mode::Enforce,
+        rate_limit: None,
     };
     assert_eq!(views[0], tool);
     assert_eq!((views[1].label, views[1].deny, views[1].on_deny), ("prompts.p", true, OnDeny::Hide));
@@ -334,8 +339,8 @@ tests:
     assert_eq!(results.len(), 2);
     assert!(results[0].passed() && results[0].name == "good" && results[0].line == 5);
     let failures = [
-        "line 12: tool `a` is refused by `tools.a`",
-        "line 12: tool `c` is refused by no rule",
+        "line 12: tool `a` is refused by `tools.a`: needs the scopes `x`",
+        "line 12: tool `c` is refused by no rule: no_rule",
         "line 13: method `m/n` is permitted by `methods.m/n`",
     ];
     assert_eq!(results[1].failures, failures);

@@ -8,6 +8,7 @@ mod asked;
 mod keys;
 mod labels;
 mod pins;
+mod rules;
 
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -30,6 +31,7 @@ pub use labels::{
     UpstreamResult,
 };
 use pins::PinNumbers;
+use rules::RuleNumbers;
 
 /// One series for each refusal, and some more, made when first counted.
 type Row = Box<[OnceLock<IntCounter>]>;
@@ -55,6 +57,7 @@ pub struct Metrics {
     revocations_reloads: Closed,
     pins: PinNumbers,
     token_cache: Closed,
+    rules: RuleNumbers,
     audit_dropped: IntCounter,
 }
 
@@ -67,7 +70,16 @@ const PERMITTED: &str = "permitted";
 /// The label for words that are on no list here.
 const OTHER: &str = "other";
 /// The reasons of decisions that are not words of refusals.
-const REASONS: &[&str] = &[PERMITTED, "no_rule", "rule_denies", "scopes_missing", pin::REASON, OTHER];
+const REASONS: &[&str] = &[
+    PERMITTED,
+    "no_rule",
+    "rule_denies",
+    "scopes_missing",
+    "condition_false",
+    "condition_error",
+    pin::REASON,
+    OTHER,
+];
 /// The bounds of `toolgate_request_duration_seconds`.
 const DURATIONS: &[f64] =
     &[0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0];
@@ -119,6 +131,7 @@ impl Metrics {
                 ReloadResult::WORDS,
             )?,
             pins: PinNumbers::new(&new)?,
+            rules: RuleNumbers::new(&new)?,
             audit_dropped: new.add(dropped)?,
             registry: new.0,
         })
@@ -176,6 +189,21 @@ impl Metrics {
     pub fn policy_in_force(&self, generation: u64, now: f64) {
         self.policy.generation.set(i64::try_from(generation).unwrap_or(i64::MAX));
         self.policy.last_success.set(now);
+    }
+
+    /// Notes whether the whole policy is in shadow.
+    pub fn policy_shadow(&self, is_shadow: bool) {
+        self.policy.shadow.set(i64::from(is_shadow));
+    }
+
+    /// Counts a call that a rule in shadow would have refused; none for what no rule names.
+    pub fn shadow_denial(&self, rule: Option<&str>) {
+        self.rules.shadow_denial(rule);
+    }
+
+    /// Counts a call that was one too many for the limit of a rule.
+    pub fn rate_limited(&self, rule: &str) {
+        self.rules.rate_limited(rule);
     }
 
     /// Counts what became of a changed policy.
@@ -322,6 +350,7 @@ impl Lists {
 #[derive(Debug)]
 struct PolicyNumbers {
     generation: IntGauge,
+    shadow: IntGauge,
     reloads: Closed,
     last_success: Gauge,
 }
@@ -333,6 +362,8 @@ impl PolicyNumbers {
         let reloads = "Policies that were found changed.";
         Ok(Self {
             generation: new.number("policy_generation", "The policy in force; 0 is none.")?,
+            shadow: new
+                .number("policy_shadow", "1 while the whole policy is in shadow: nothing it says is enforced.")?,
             reloads: new.closed("policy_reloads_total", reloads, "result", ReloadResult::WORDS)?,
             last_success: new.add(Gauge::with_opts(last_success)?)?,
         })

@@ -95,6 +95,9 @@ impl Admin {
         let policy = match self.live.trouble() {
             // What is in force is good; the operator should still see that the newest file is not.
             Some(trouble) => format!("generation {} stays in force: {trouble}", snapshot.generation),
+            None if self.live.is_shadow() => {
+                format!("generation {} is in shadow: nothing it says is enforced", snapshot.generation)
+            }
             None if has_policy => format!("ok: generation {}", snapshot.generation),
             None => "none is in force".to_owned(),
         };

@@ -24,6 +24,7 @@ Examples:
   toolgate serve --upstream http://127.0.0.1:9000/mcp --policy policy.yaml \\
       --issuer https://idp.example.com --jwks-file jwks.json --public-url https://mcp.example.com/mcp
   toolgate policy check policy.yaml
+  toolgate policy test policy.yaml
   toolgate token --sub alice --scope public:read
 
 Exit codes: 0 done, 1 failed, 64 wrong usage, 78 wrong configuration or policy.";
@@ -78,6 +79,18 @@ pub enum PolicyTask {
         /// Print the flaws as JSON to standard output
         #[arg(long)]
         json: bool,
+    },
+    /// Run the tests that a policy carries
+    #[command(after_help = "Example:\n  toolgate policy test policy.yaml --junit report.xml")]
+    Test {
+        /// The policy
+        file: PathBuf,
+        /// Print the results as JSON to standard output
+        #[arg(long)]
+        json: bool,
+        /// Write the results as JUnit XML to this file
+        #[arg(long, value_name = "FILE")]
+        junit: Option<PathBuf>,
     },
     /// Pin what the tools of a server say of themselves
     #[command(

@@ -56,6 +56,12 @@ pub(super) const KEYS: &[Key] = &[
         "From how many recent callers a new policy may take something [default: any number]",
         MAIN,
     ),
+    one(
+        "allow_policy_shadow",
+        "BOOL",
+        "Whether a policy with `mode: shadow` may be used: it is reported, and enforced in nothing [default: false]",
+        MAIN,
+    ),
     one("revocations", "FILE", "Tokens, subjects, clients and sessions that are refused at once", MAIN),
     one(
         "public_url",

@@ -15,6 +15,7 @@ const UNREACHABLE: &[(Refusal, &str)] = &[
     (Refusal::TokenRevoked, "the running gateway has no list of revoked tokens"),
     (Refusal::DpopNonceRequired, "the running gateway asks for no nonces"),
     (Refusal::IdInUse, "it takes two requests at once, see `in_flight`"),
+    (Refusal::RateLimited, "one request alone is never one too many"),
 ];
 
 /// The gateway a case needs.
@@ -255,6 +256,7 @@ fn decisions() -> Vec<Case> {
     vec![
         Case { challenge: needs("r w"), ..case(Refusal::ScopeInsufficient, &tool("write"), 403, 40_301, "1") },
         case(Refusal::Forbidden, &tool("told"), 200, 40_302, "1"),
+        case(Refusal::ConditionFailed, &tool("picky"), 200, 40_303, "1"),
         case(Refusal::ToolUnknown, &tool("none"), 200, -32602, "1"),
         case(Refusal::ToolUnknown, &tool("hidden"), 200, -32602, "1"),
         case(Refusal::ToolUnknown, &tool("never"), 200, -32602, "1"),

@@ -62,7 +62,47 @@ fn in_uris_only_two_stars_cross_a_slash() {
 #[test]
 fn text_without_wildcards_is_no_pattern() {
     assert_eq!(Pattern::parse("get_x[1]{a}\\", Syntax::Name), Ok(None));
-    assert_eq!(Pattern::parse("docs://acme/{name}", Syntax::Uri), Ok(None));
+    // Other braces are those of templates.
+    for text in ["docs://acme/{+name}", "docs://acme/{a,b}", "docs://acme/{", "docs://acme/{}", "{1}"] {
+        assert_eq!(Pattern::parse(text, Syntax::Uri), Ok(None), "{text}");
+    }
+    assert_eq!(Pattern::parse("t_{name}", Syntax::Name), Ok(None));
+}
+
+#[test]
+fn a_variable_is_the_rest_of_a_segment() {
+    let values = |text, uri: &str| {
+        let pattern = pattern(text, Syntax::Uri);
+        pattern.matches(uri).then(|| pattern.values(uri)).flatten()
+    };
+    for (text, uri, expected) in [
+        ("file:///users/{owner}/**", "file:///users/alice/a/b", Some(vec!["alice"])),
+        ("file:///users/{owner}/**", "file:///users/alice/", Some(vec!["alice"])),
+        ("file:///users/{owner}/**", "file:///users/alice", None),
+        ("file:///users/{owner}/**", "file:///users//a", None),
+        ("file:///users/{owner}", "file:///users/alice/a", None),
+        ("repo://{owner}/{name}/*", "repo://acme/app/x", Some(vec!["acme", "app"])),
+        ("note:{id}", "note:7", Some(vec!["7"])),
+        ("note:{id}", "note:", None),
+        ("x://a/v-{id}/b", "x://a/v-7/b", Some(vec!["7"])),
+        ("x://*/{id}", "x://a/7", Some(vec!["7"])),
+        ("x://{id}", "x://a%20b", Some(vec!["a b"])),
+        ("x://{id}", "x://caf%C3%A9", Some(vec!["café"])),
+        ("x://{id}", "x://%ff", None),
+        ("x://{id}", "x://%zz", None),
+        ("x://{id}", "x://%+1", None),
+        ("x://{id}", "x://{id}", Some(vec!["{id}"])),
+    ] {
+        let expected: Option<Vec<String>> = expected.map(|list| list.into_iter().map(Into::into).collect());
+        assert_eq!(values(text, uri), expected, "{text} on {uri}");
+    }
+}
+
+#[test]
+fn a_variable_whose_value_cannot_be_told_is_refused() {
+    for text in ["x:/{a}/{a}", "x:/**/{a}", "x:/{a}b", "x:/{a}{b}", "x:/*{a}", "x:/?{a}", "x:/{a}*", "x:/{a}-{b}"] {
+        assert!(matches!(Pattern::parse(text, Syntax::Uri), Err(PatternFault::Variable(_))), "{text}");
+    }
 }
 
 #[test]

@@ -35,10 +35,14 @@ impl Policy {
     /// Who may have the thing called `name`.
     #[must_use]
     pub fn access(&self, kind: Kind, name: &str) -> Access<'_> {
-        let Some(rule) = self.rule_for(kind, name) else {
-            return Access { rule: None, line: 0, ways: Vec::new(), on_deny: OnDeny::Hide };
+        let rule = self.rule_for(kind, name);
+        let ways = match rule {
+            _ if self.is_open(kind, rule) => vec![Way(Vec::new())],
+            Some(rule) => self.ways(rule),
+            None => Vec::new(),
         };
-        Access { rule: Some(&rule.label), line: rule.line, ways: self.ways(rule), on_deny: rule.on_deny }
+        let on_deny = rule.map_or(OnDeny::Hide, |rule| rule.body.on_deny);
+        Access { rule: rule.map(|rule| &*rule.label), line: rule.map_or(0, |rule| rule.line), ways, on_deny }
     }
 
     /// Whether a token with just these scopes may have the thing.
@@ -77,7 +81,7 @@ impl Policy {
     }
 
     fn ways(&self, rule: &Rule) -> Vec<Way> {
-        let Effect::Allow { all, any } = &rule.effect else { return Vec::new() };
+        let Effect::Allow { all, any } = &rule.body.effect else { return Vec::new() };
         let alternatives: Vec<&[ScopeId]> =
             if any.is_empty() { vec![&[]] } else { any.iter().map(AsRef::as_ref).collect() };
         let mut ways: Vec<Way> = Vec::new();

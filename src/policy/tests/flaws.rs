@@ -118,11 +118,67 @@ fn unknown_keys_are_refused_with_the_word_that_was_meant() {
 }
 
 #[test]
-fn what_later_versions_have_is_refused_not_ignored() {
-    for key in ["when", "mode", "rate_limit"] {
-        let expected = format!("3:20: `{key}` is not supported by this version");
-        check_rule(&format!("{{scopes: [a], {key}: x}}"), &[&expected]);
+fn a_condition_is_checked_when_the_policy_is_loaded() {
+    check_rule("{scopes: [a], when: }", &["3:20: `when` has no value"]);
+    check_rule("{scopes: [a], when: [x]}", &["3:26: `when` must be text, not a list"]);
+    check_rule("{scopes: [a], when: arg.n > 1}", &["3:26: `when`: `arg` is not declared here"]);
+    check_rule(
+        "{scopes: [a], when: 'args.n > 1 && 1'}",
+        &["3:41: `when`: `&&` needs a boolean, and this is an int"],
+    );
+    check_rule(r#"{scopes: [a], when: "args.a == \"x\" && b"}"#, &["3:46: `when`: `b` is not declared here"]);
+    check(
+        "version: 1\ntools:\n  t:\n    scopes: []\n    when: |\n      args.n > 1\n      && nope\n",
+        &["7:10: `when`: `nope` is not declared here"],
+    );
+    check(
+        "version: 1\ntools:\n  t:\n    scopes: []\n    when: >-\n      args.n > 1\n      && nope\n",
+        &["7:10: `when`: `nope` is not declared here"],
+    );
+    check(
+        "version: 1\ntools:\n  t:\n    scopes: []\n    when: args.n > 1\n      && nope\n",
+        &["6:10: `when`: `nope` is not declared here"],
+    );
+    check(
+        "version: 1\ntools: {t: {deny: true, when: args.a}}\n",
+        &["2:25: `when` cannot go with `deny`: the rule refuses everyone"],
+    );
+    check(
+        "version: 1\nresources: {'x:/{a}': {scopes: [], when: vars.b == ''}}\n",
+        &["2:47: `when`: `vars` has no `b`"],
+    );
+}
+
+#[test]
+fn modes_and_limits_are_read_strictly() {
+    check_rule("{scopes: [], mode: }", &["3:19: `mode` has no value"]);
+    check_rule(
+        "{scopes: [], mode: off}",
+        &["3:25: `mode` must be text, and YAML may read `off` as something else"],
+    );
+    check_rule("{scopes: [], mode: shadows}", &["3:25: `mode` cannot be `shadows`"]);
+    check_rule("{scopes: [], rate_limit: 10}", &["3:31: a rate limit must be a mapping, not a single value"]);
+    check_rule(
+        "{scopes: [], rate_limit: {}}",
+        &["3:19: the rate limit has no `requests`", "3:19: the rate limit has no `per`"],
+    );
+    for requests in ["0", "-1", "1.5", "1e3", "'10'", "1000001", "99999999999999999999", "[1]"] {
+        check_rule(
+            &format!("{{scopes: [], rate_limit: {{per: 1m, requests: {requests}}}}}"),
+            &["3:51: `requests` must be a whole number from 1 to 1000000"],
+        );
     }
+    for per in ["0s", "1w", "m", "-1m", "25h", "1.5h", "99999999999999999999s", "é"] {
+        check_rule(
+            &format!("{{scopes: [], rate_limit: {{requests: 1, per: {per}}}}}"),
+            &[&format!("3:50: `per` cannot be `{per}`")],
+        );
+    }
+    check_rule("{scopes: [], rate_limit: {requests: 1, per: 1m, by: user}}", &["3:58: `by` cannot be `user`"]);
+    check_rule(
+        "{deny: true, rate_limit: {requests: 1, per: 1m}}",
+        &["3:19: `rate_limit` cannot go with `deny`: the rule refuses everyone"],
+    );
 }
 
 #[test]
@@ -387,7 +443,10 @@ fn tests_in_a_policy_are_read_strictly() {
             "{name: n, token: {}, tools: {seen: [a]}, call: {tool: a}, expect: deny}",
             "2:39: unknown key `seen` in a list of claims",
         ),
-        ("{name: n, token: {scopes: a}, tools: {hidden: [a]}}", "2:28: unknown key `scopes` in a token"),
+        (
+            "{name: n, token: {scopes: a}, tools: {hidden: [a]}}",
+            "2:28: the scopes of a test stand in `scope`, not in `scopes`",
+        ),
         ("{name: n, token: {}, tools: {hidden: a}}", "2:47: `hidden` must be a list, not a single value"),
         ("nothing", "2:10: a test must be a mapping, not a single value"),
     ] {

@@ -102,7 +102,7 @@ fn every_metric_has_help_a_type_and_the_name_of_its_type() {
     }
     let text = metrics.render();
     let types: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")).collect();
-    assert_eq!(types.len(), 20, "{types:?}");
+    assert_eq!(types.len(), 21, "{types:?}");
     for named in types {
         let (name, kind) = named.split_once(' ').unwrap();
         assert!(text.contains(&format!("# HELP {name} ")), "{name}");

@@ -20,6 +20,7 @@ tools:
   write: {scopes: [r, w]}
   hidden: {scopes: [w], on_deny: hide}
   told: {scopes: [w], on_deny: explain}
+  picky: {scopes: [], when: args.ok == true}
   never: {deny: true}
 prompts:
   greet: {scopes: [r]}
