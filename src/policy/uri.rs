@@ -5,7 +5,9 @@
 
 /// Whether no reader normalises this URI to another one (RFC 3986 §6.2.2; WHATWG URL).
 pub(super) fn is_plain(uri: &str) -> bool {
-    if uri.chars().any(|char| char.is_control() || char.is_whitespace() || matches!(char, '\\' | '#')) {
+    // URLs are ASCII: what is not is escaped on the way (WHATWG URL, "percent-encode").
+    let is_rewritten = |byte: u8| !byte.is_ascii_graphic() || matches!(byte, b'\\' | b'#');
+    if uri.bytes().any(is_rewritten) {
         return false;
     }
     let (before, path) = split(uri);
@@ -96,6 +98,8 @@ mod tests {
             "docs://acme/%252e",
             "docs://%61cme/x",
             "docs://acme/x\u{a0}",
+            "file:///caf\u{e9}",
+            "docs://acm\u{e9}/x",
         ] {
             assert!(!is_plain(uri), "{uri}");
         }

@@ -2,7 +2,8 @@
 
 use serde_json::json;
 
-use crate::support::upstream::{Request, chunk, event, json as whole, last_chunk, stream_head, with_length};
+use crate::support::gateway::Setup;
+use crate::support::upstream::{Request, chunk, event, fine, json as whole, last_chunk, stream_head, with_length};
 use crate::support::{Ask, Gateway, Step, Upstream, call, request, token};
 
 fn post(body: impl Into<Vec<u8>>) -> Ask {
@@ -190,4 +191,20 @@ fn news_of_hidden_resources_does_not_pass_on_any_stream() {
         assert_eq!(text.matches("resources/updated").count(), 1, "{text}");
         assert!(text.contains("x:r"), "{text}");
     }
+}
+
+#[test]
+fn a_uri_that_servers_encode_is_no_way_around_a_rule() {
+    let upstream = Upstream::new(fine);
+    let setup = Setup::before(&upstream);
+    let policy = "version: 1\nresources:\n  'x:**': {scopes: []}\n  'x:caf%C3%A9': {deny: true}\n";
+    let file = setup.file("policy.yaml", policy);
+    let gateway = setup.arg("--policy", file.to_str().unwrap()).start();
+    let read =
+        |uri: &str| gateway.ask(&post(request("1", "resources/read", &format!(r#"{{"uri":"{uri}"}}"#)))).json();
+    assert_eq!(read("x:tea")["result"]["said"], "fine");
+    for uri in ["x:caf%C3%A9", "x:café", r"x:caf\u00e9", "x:cafe\u{301}"] {
+        assert!(read(uri)["error"].is_object(), "{uri}");
+    }
+    assert_eq!(upstream.requests().len(), 1);
 }
