@@ -296,8 +296,9 @@ impl Filter<'_> {
     }
 
     fn is_fresh_enough(&self, text: &str) -> bool {
-        // Whole milliseconds up to the cap; anything else is replaced by the cap.
-        text.parse::<u64>().is_ok_and(|ttl| ttl <= self.freshness.ttl_cap_ms)
+        // Milliseconds up to the cap, however they are written; anything else is replaced by the cap.
+        let cap = u32::try_from(self.freshness.ttl_cap_ms).unwrap_or(u32::MAX);
+        text.parse::<f64>().is_ok_and(|ttl| ttl <= f64::from(cap))
     }
 
     fn list(&self, kind: ListKind, reader: &mut Reader<'_>, edits: &mut Vec<Edit>) -> Result<Tally, Opaque> {

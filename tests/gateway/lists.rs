@@ -175,7 +175,9 @@ fn a_list_of_the_stateless_protocol_says_how_long_it_is_fresh() {
         ("", 60_000),
         (r#""ttlMs":5,"cacheScope":"public","#, 5),
         (r#""ttlMs":99999999,"cacheScope":"private","#, 60_000),
-        (r#""ttlMs":-1,"#, 60_000),
+        (r#""ttlMs":"5","#, 60_000),
+        // Which clients take for 0 (server/utilities/caching): 60 seconds would be more.
+        (r#""ttlMs":-1,"#, -1),
     ] {
         let result = gateway.ask(&ask.clone().header("Mcp-Param-Hints", hints)).json()["result"].clone();
         assert_eq!(result["ttlMs"], ttl, "{hints}");

@@ -152,7 +152,14 @@ fn a_list_is_never_public_and_no_fresher_than_the_cap() {
         r#"{"result":{"contents":[],"ttlMs":1e9,"cacheScope":"\u0070ublic"}}"#,
         r#"{"result":{"contents":[],"ttlMs":60000,"cacheScope":"private"}}"#,
     );
-    leaves(r#"{"result":{"tools":[],"cacheScope":"private","ttlMs":0}}"#);
+    // Some languages write every number like this; none is ever made larger.
+    for ttl in ["0", "5e2", "1000.0", "0.5", "6E+4", "-1"] {
+        leaves(&format!(r#"{{"result":{{"tools":[],"cacheScope":"private","ttlMs":{ttl}}}}}"#));
+    }
+    for ttl in ["60001", "60000.5", "1e99", "null", "\"5\"", "[]"] {
+        let with = |ttl: &str| format!(r#"{{"result":{{"tools":[],"ttlMs":{ttl}}}}}"#);
+        cuts(&with(ttl), &with("60000"));
+    }
     cuts(r#"{"result":{"tools":[],"ttlMs":300000}}"#, r#"{"result":{"tools":[],"ttlMs":60000}}"#);
     leaves(r#"{"result":{"resultType":"task","taskId":"t","ttlMs":3600000}}"#);
     let (passed, _) = pass(MODERN, r#"{"result":{"tools":[]}}"#).unwrap();
