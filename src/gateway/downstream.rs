@@ -204,7 +204,9 @@ impl Passage<'_> {
         let is_get = session.req_header().method == http::Method::GET;
         match content {
             // A success must be readable, so that nothing hides in it.
-            Content::Other if status.is_success() => Err(Refusal::UpstreamNonsense),
+            Content::Other if status.is_success() && status != StatusCode::ACCEPTED => {
+                Err(Refusal::UpstreamNonsense)
+            }
             // MCP, transports: a GET is answered by a stream or by 405.
             Content::Json | Content::Empty if is_get && status.is_success() => Err(Refusal::UpstreamNonsense),
             Content::Json | Content::Events | Content::Empty | Content::Other => Ok(content),
@@ -220,10 +222,12 @@ impl Passage<'_> {
         if body.trim_ascii().is_empty() {
             return Ok((body, false));
         }
-        let is_json = match content {
-            Content::Json => true,
-            Content::Empty | Content::Other | Content::Events => body.trim_ascii_start().starts_with(b"{"),
-        };
+        let is_object = body.trim_ascii_start().starts_with(b"{");
+        // MCP has no body there, and no client reads one.
+        if status == StatusCode::ACCEPTED && !(is_object && matches!(content, Content::Json)) {
+            return Ok((Bytes::new(), true));
+        }
+        let is_json = is_object || matches!(content, Content::Json);
         if !is_json {
             // An error page is no message of MCP and needs to be none, but it must not hide one either.
             return match (status.is_success(), is_harmless_text(&body)) {

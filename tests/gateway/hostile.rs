@@ -209,6 +209,21 @@ fn an_error_page_hides_no_list() {
 }
 
 #[test]
+fn what_a_server_says_beside_accepting_is_dropped() {
+    // Express writes the name of the status as text, and no client of MCP reads it.
+    let upstream = Upstream::new(|request| {
+        let said = if request.header("mcp-param-way").is_some() { RESULT } else { "Accepted" };
+        with_length("202 Accepted", "Content-Type: text/plain; charset=utf-8\r\n", said)
+    });
+    let gateway = Gateway::before(&upstream);
+    let told = Ask::post(&token("alice", "r"), r#"{"jsonrpc":"2.0","method":"notifications/initialized"}"#);
+    for ask in [told.clone(), told.header("Mcp-Param-Way", "x")] {
+        let response = gateway.ask(&ask);
+        assert_eq!((response.status, response.text().as_str(), response.header("etag")), (202, "", None));
+    }
+}
+
+#[test]
 fn a_get_is_answered_by_a_stream_or_not_at_all() {
     let upstream = Upstream::new(|request| match request.header("mcp-param-status") {
         Some("405") => with_length("405 Method Not Allowed", "Allow: POST\r\n", ""),
