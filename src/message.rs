@@ -362,7 +362,11 @@ fn texts(member: Option<&str>, depth: u16) -> Result<Vec<Cow<'_, str>>, Refusal>
     elements(member, depth)?.into_iter().map(|element| text(Some(element))).collect()
 }
 
-/// The elements, as written, of a member that must be an array, if it is there.
+/// The most resources or tasks that one message names. What is made of each takes more room than its name, and a
+/// listener holds it for as long as it listens.
+const MOST_NAMED: usize = 1024;
+
+/// The elements, as written, of a member that must be an array of at most [`MOST_NAMED`], if it is there.
 fn elements(member: Option<&str>, depth: u16) -> Result<Vec<&str>, Refusal> {
     let Some(member) = member else { return Ok(Vec::new()) };
     let mut reader = Reader::new(member.as_bytes(), depth)?;
@@ -371,8 +375,11 @@ fn elements(member: Option<&str>, depth: u16) -> Result<Vec<&str>, Refusal> {
     }
     let mut all = Vec::new();
     reader.array(|element| {
+        if all.len() >= MOST_NAMED {
+            return Err(Refusal::ParamsInvalid);
+        }
         all.push(element.raw()?);
-        Ok::<_, Refusal>(())
+        Ok(())
     })?;
     Ok(all)
 }
