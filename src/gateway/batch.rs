@@ -27,7 +27,7 @@ impl Turn<'_> {
         self.record.method("batch");
         // One connection, one answer: a batch takes one place.
         let is_held = requests(&messages).next().is_some();
-        let _place = is_held.then(|| self.gateway.callers.enter(passage.caller)).transpose()?;
+        let _place = is_held.then(|| self.enter(passage.caller)).transpose()?;
         let bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
         let snapshot = passage.snapshot.clone();
         let permit = self.permitted(&messages, &snapshot.policy, passage)?;

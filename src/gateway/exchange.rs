@@ -11,6 +11,7 @@ use pingora_core::server::ShutdownWatch;
 
 use super::answer::{self, Gone};
 use super::bound::{Bound, bind, headers_of, last_event_id, under_way};
+use super::callers::Place;
 use super::decision::asked_name;
 use super::downstream::{Ending, Passage, Unpassed};
 use super::intake::{self, Room, Route};
@@ -166,9 +167,11 @@ async fn judged(
     record.caller = Some(Arc::clone(&caller));
     let method = session.req_header().method.clone();
     intake::refuse_other_methods(&method)?;
+    // Before its body comes: else a caller could take every place with bodies that never do.
+    let arriving = Some(gateway.arriving.enter(&caller)?);
     let mut passage = passage(gateway, snapshot, &caller);
     passage.nonce = nonce(gateway, session);
-    let mut turn = Turn { gateway, session, shutdown, record };
+    let mut turn = Turn { gateway, session, shutdown, record, arriving };
     if method == Method::POST {
         turn.message(&mut passage).await
     } else {
@@ -214,9 +217,18 @@ pub(super) struct Turn<'a> {
     pub(super) session: &'a mut ServerSession,
     shutdown: &'a ShutdownWatch,
     pub(super) record: &'a mut Record,
+    /// Its place among what arrives, or is forwarded and makes room.
+    arriving: Option<Place<'a>>,
 }
 
-impl Turn<'_> {
+impl<'a> Turn<'a> {
+    /// A place for what is answered or stands.
+    pub(super) fn enter(&mut self, caller: &Caller) -> Result<Place<'a>, Refusal> {
+        let place = self.gateway.callers.enter(caller)?;
+        self.arriving = None;
+        Ok(place)
+    }
+
     /// GET and DELETE: the stream of a session, and its end.
     async fn session(&mut self, method: Method, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
         // A body means nothing here, but its bytes must not be taken for the next request.
@@ -230,7 +242,7 @@ impl Turn<'_> {
         }
         // Ending a session makes room.
         let is_held = method == Method::GET;
-        let _place = is_held.then(|| self.gateway.callers.enter(passage.caller)).transpose()?;
+        let _place = is_held.then(|| self.enter(passage.caller)).transpose()?;
         let permit = Permit::session(passage.caller);
         self.record.permitted(&permit);
         self.forward(Forward { permit, method, body: Bytes::new(), bound, room: None }, passage).await
@@ -258,7 +270,7 @@ impl Turn<'_> {
         self.record.arguments = self.gateway.report.arguments(&message);
         // What answers a request of the server, or takes one of the caller's back, makes room.
         let is_held = message.shape == Shape::Request;
-        let place = is_held.then(|| self.gateway.callers.enter(passage.caller)).transpose();
+        let place = is_held.then(|| self.enter(passage.caller)).transpose();
         let _place = place.map_err(|refusal| no(&message, &refusal.into()))?;
         let bound = bind(self.gateway, self.session, passage.caller, message.era, self.record)
             .map_err(|refusal| no(&message, &refusal.into()))?;

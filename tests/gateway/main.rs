@@ -20,6 +20,7 @@ mod support;
 mod bad_tokens;
 mod batches;
 mod bodies;
+mod bounds;
 mod conditions;
 mod connections;
 mod corpus;
