@@ -149,6 +149,7 @@ pub struct Gateway {
     dpop: DpopTerms,
     proofs: Proofs,
     bodies: Bodies,
+    answers: Bodies,
     in_flight: Arc<InFlight>,
     sealer: Sealer,
     makers: Makers,
@@ -217,7 +218,8 @@ impl Drop for UnderWay<'_> {
 /// Verified tokens that are remembered.
 const VERIFIED: usize = 10_000;
 
-/// Bytes of request bodies that are held at once, at least: room for 64 of the largest, or thousands of usual ones.
+/// Bytes of request bodies that are held at once, at least, and of answers: room for 64 of the largest bodies and 16 of
+/// the largest answers. What is small needs none.
 const BODIES: usize = 256 * 1024 * 1024;
 
 /// How long a client may leave what is written to it unread.
@@ -244,6 +246,7 @@ impl Gateway {
             callers: Callers::new(config.limits.streams_per_caller),
             arriving: Callers::new(config.limits.streams_per_caller),
             bodies: Bodies::new(BODIES.max(config.limits.body.saturating_mul(4))),
+            answers: Bodies::new(BODIES.max(config.limits.response.max(config.limits.event).saturating_mul(4))),
             config,
             live,
             recent,

@@ -14,6 +14,7 @@ use tokio::time::Instant;
 use super::answer::Gone;
 use super::headers::{is_of_the_bytes, to_client};
 use super::in_flight::Held;
+use super::intake::Bodies;
 use super::listed::{Listed, Page};
 use super::record::Report;
 use super::standing::{Changes, Seen, Standing};
@@ -50,6 +51,8 @@ pub struct Passage<'a> {
     pub caller: &'a Caller,
     /// What it is granted under `snapshot`.
     pub grants: Grants,
+    /// What all answers that are held take together.
+    pub answers: &'a Bodies,
     /// Whether the request asked for a list.
     pub is_list: bool,
     /// Where it is noted what the server lists.
@@ -107,6 +110,8 @@ pub enum Ending {
     Shutdown,
     /// The stream carried something that cannot be understood.
     Opaque,
+    /// There was no room for what the stream carries.
+    Overloaded,
     /// The client left.
     ClientLeft,
 }
@@ -156,12 +161,14 @@ impl Passage<'_> {
             return self.stream(session, exchange, shutdown).await;
         }
         let limit = self.config.limits.response;
+        // Until the client has read it.
+        let mut room = self.answers.room();
         let mut watch = who::watch(self.revoked, self.caller, session);
         let body = tokio::select! {
             biased;
             _ = session.read_body_or_idle(true) => return Err(Unpassed::Gone),
             () = watch.until_revoked() => return Err(Refusal::TokenRevoked.into()),
-            body = exchange.whole(limit, silence) => body?,
+            body = exchange.whole(limit, silence, &mut room) => body?,
         };
         // Before the client can know the answer, and use the id again.
         self.in_flight = None;
@@ -353,7 +360,7 @@ impl Passage<'_> {
         match ending {
             Ending::ClientLeft => return Err(Unpassed::Gone),
             // What was broken off must look so: a clean end would say that this was all.
-            Ending::BrokenOff => session.set_keepalive(None),
+            Ending::BrokenOff | Ending::Overloaded => session.set_keepalive(None),
             Ending::Complete
             | Ending::TokenExpired
             | Ending::Revoked
@@ -390,6 +397,7 @@ impl Passage<'_> {
         let expiry = tokio::time::sleep_until(deadline(self.remaining));
         tokio::pin!(expiry);
         let is_standing = self.standing.is_some();
+        let mut room = self.answers.room();
         loop {
             let mut out = Vec::new();
             let ending = tokio::select! {
@@ -408,6 +416,9 @@ impl Passage<'_> {
             };
             if let Some(standing) = self.standing.as_mut().filter(|_| ending.is_none()) {
                 standing.tell(&mut out);
+            }
+            if room.hold(out.len().saturating_add(events.held())).is_err() {
+                return Ok(Ending::Overloaded);
             }
             if !out.is_empty() {
                 tokio::select! {

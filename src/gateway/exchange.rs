@@ -104,7 +104,7 @@ pub async fn serve(
     };
     let result = match stop {
         Ok(ending) => {
-            if ending == Ending::BrokenOff {
+            if matches!(ending, Ending::BrokenOff | Ending::Overloaded) {
                 Err(Gone)
             } else {
                 Ok(())
@@ -189,6 +189,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         snapshot: Arc::clone(snapshot),
         caller,
         grants: snapshot.policy.grants(&caller.scopes),
+        answers: &gateway.answers,
         is_list: false,
         listed: &gateway.listed,
         pinned: gateway.pinned.as_deref(),
@@ -364,7 +365,7 @@ impl<'a> Turn<'a> {
             Err(Unpassed::Refused(refusal)) => {
                 if refusal == Refusal::TokenRevoked {
                     self.record.abandoned();
-                } else {
+                } else if refusal != Refusal::Overloaded {
                     self.record.upstream_refused(refusal);
                 }
                 Err(refusal.into())

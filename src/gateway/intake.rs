@@ -135,7 +135,7 @@ pub fn refuse_other_methods(method: &Method) -> Result<(), Refusal> {
     }
 }
 
-/// What all bodies that are held at once may take together.
+/// What all bodies of requests, or all answers, that are held at once may take together.
 #[derive(Debug)]
 pub struct Bodies {
     held: AtomicUsize,
@@ -152,21 +152,43 @@ impl Bodies {
     /// Room for one body, none of it taken yet.
     #[must_use]
     pub const fn room(&self) -> Room<'_> {
-        Room { bodies: self, taken: 0 }
+        Room { bodies: self, held: 0, taken: 0 }
     }
 }
+
+/// What of each body needs no room, in bytes: who fills all there is with large ones keeps nobody from the usual.
+const SMALL: usize = 16 * 1024;
 
 /// The room of one body, given back when it is dropped.
 pub struct Room<'a> {
     bodies: &'a Bodies,
+    held: usize,
     taken: usize,
 }
 
 impl Room<'_> {
-    fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
-        let before = self.bodies.held.fetch_add(bytes, Ordering::Relaxed);
-        self.taken = self.taken.saturating_add(bytes);
-        if before.saturating_add(bytes) > self.bodies.most { Err(Refusal::Overloaded) } else { Ok(()) }
+    /// Takes room for so many bytes more.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] when there is none.
+    pub fn take(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.hold(self.held.saturating_add(bytes))
+    }
+
+    /// Takes room, or gives it back, so that it is for so many bytes in all.
+    ///
+    /// # Errors
+    /// [`Refusal::Overloaded`] when there is none.
+    pub fn hold(&mut self, bytes: usize) -> Result<(), Refusal> {
+        self.held = bytes;
+        let wanted = bytes.saturating_sub(SMALL);
+        let taken = std::mem::replace(&mut self.taken, wanted);
+        let Some(more) = wanted.checked_sub(taken).filter(|more| *more > 0) else {
+            self.bodies.held.fetch_sub(taken.saturating_sub(wanted), Ordering::Relaxed);
+            return Ok(());
+        };
+        let before = self.bodies.held.fetch_add(more, Ordering::Relaxed);
+        if before.saturating_add(more) > self.bodies.most { Err(Refusal::Overloaded) } else { Ok(()) }
     }
 }
 
@@ -245,6 +267,24 @@ pub fn expects_continue(head: &RequestHeader) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn large_bodies_share_a_room_and_small_ones_need_none() {
+        let bodies = Bodies::new(100);
+        let (mut one, mut two, mut small) = (bodies.room(), bodies.room(), bodies.room());
+        assert_eq!(one.take(SMALL), Ok(()));
+        assert_eq!(one.take(100), Ok(()));
+        assert_eq!(two.take(SMALL + 1), Err(Refusal::Overloaded));
+        drop(two);
+        assert_eq!(small.take(SMALL), Ok(()));
+        assert_eq!(one.hold(SMALL + 50), Ok(()));
+        assert_eq!(small.take(50), Ok(()));
+        assert_eq!(one.take(1), Err(Refusal::Overloaded));
+        assert_eq!(one.hold(0), Ok(()));
+        assert_eq!(small.take(50), Ok(()));
+        drop((one, small));
+        assert_eq!(bodies.held.into_inner(), 0, "nothing is kept");
+    }
 
     #[test]
     fn paths_of_the_retired_transport_are_known() {

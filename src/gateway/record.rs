@@ -444,6 +444,7 @@ const fn stream_end(ending: Ending) -> StreamEnd {
         Ending::PermissionLost => StreamEnd::Policy,
         Ending::Shutdown => StreamEnd::Shutdown,
         Ending::Opaque => StreamEnd::Flaw,
+        Ending::Overloaded => StreamEnd::Overload,
         Ending::ClientLeft => StreamEnd::Client,
     }
 }

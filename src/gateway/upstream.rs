@@ -20,6 +20,7 @@ use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
+use super::intake::Room;
 use crate::judge::Permit;
 use crate::refusal::Refusal;
 
@@ -273,12 +274,12 @@ impl Exchange {
         Ok(None)
     }
 
-    /// The whole body, if it is at most `limit` bytes long.
+    /// The whole body, if it is at most `limit` bytes long and there is room for it.
     ///
     /// # Errors
     /// As [`Self::chunk`]; [`Refusal::UpstreamTooLarge`], and [`Refusal::UpstreamTooSlow`] after a silence of
-    /// `silence`.
-    pub async fn whole(&mut self, limit: usize, silence: Duration) -> Result<Bytes, Refusal> {
+    /// `silence`; [`Refusal::Overloaded`].
+    pub async fn whole(&mut self, limit: usize, silence: Duration, room: &mut Room<'_>) -> Result<Bytes, Refusal> {
         let mut first: Option<Bytes> = None;
         let mut all = Vec::new();
         while let Some(chunk) =
@@ -288,6 +289,7 @@ impl Exchange {
             if held.saturating_add(chunk.len()) > limit {
                 return Err(Refusal::UpstreamTooLarge);
             }
+            room.take(chunk.len())?;
             match first.take() {
                 None if all.is_empty() => first = Some(chunk),
                 None => all.extend_from_slice(&chunk),

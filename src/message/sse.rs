@@ -66,6 +66,12 @@ impl EventStream {
         outcome
     }
 
+    /// How many bytes of an event that is not complete are held.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.held.len()
+    }
+
     /// Ends the stream: says whether an incomplete event was left. It is discarded, as every client does.
     pub fn finish(&mut self) -> bool {
         let was_incomplete = !self.held.is_empty();

@@ -1,7 +1,7 @@
 //! What one caller can cost: places, memory and work, whatever kind of message it sends.
 
 use crate::support::gateway::Setup;
-use crate::support::upstream::{Request, fine};
+use crate::support::upstream::{Request, event, fine, json, last_chunk, stream_head};
 use crate::support::{Ask, Client, Gate, Gateway, Step, Upstream, call, eventually, request, token};
 
 /// A client that has sent a good head and was told to go on, and then does not.
@@ -68,4 +68,34 @@ fn a_message_names_so_many_things_and_no_more() {
         }
     }
     assert_eq!(upstream.requests().len(), 2);
+}
+
+#[test]
+fn answers_that_nobody_reads_do_not_fill_the_memory() {
+    const MIB: usize = 1024 * 1024;
+    let large = format!(r#"{{"jsonrpc":"2.0","id":1,"result":{{"said":"{}"}}}}"#, "x".repeat(15 * MIB));
+    let upstream = Upstream::new(move |request| match request.header("mcp-param-way") {
+        Some("stream") => vec![stream_head(), event(&large), last_chunk()],
+        Some(_) => json(&large),
+        None => fine(request),
+    });
+    let gateway = Gateway::before(&upstream);
+    let alice = token("alice", "r");
+    // 256 MiB are room for 17 of them.
+    for (way, counted, label) in [
+        ("stream", "toolgate_streams_ended_total", "reason=\"overload\""),
+        ("whole", "toolgate_requests_total", "overloaded"),
+    ] {
+        let held: Vec<_> = (0..40)
+            .map(|_| {
+                let mut client = gateway.connect();
+                client.send(&Ask::post(&alice, call("open")).header("Mcp-Param-Way", way).bytes());
+                client
+            })
+            .collect();
+        eventually("what is too much", || (gateway.metric(counted, label) >= 23).then_some(()));
+        assert!(gateway.memory() < 500 * 1024 * 1024, "{way}: {} bytes", gateway.memory());
+        assert_eq!(gateway.ask(&Ask::post(&alice, call("open"))).status, 200, "what is small needs no room");
+        drop(held);
+    }
 }

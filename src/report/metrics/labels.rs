@@ -157,6 +157,8 @@ words! {
         Shutdown = "shutdown",
         /// The upstream sent what cannot be passed on.
         Flaw = "flaw",
+        /// There was no room for what it carries.
+        Overload = "overload",
     }
 }
 
