@@ -6,12 +6,14 @@
 mod access;
 mod classes;
 mod diff;
+mod explain;
 mod matrix;
 mod query;
 
 pub use access::{Access, Way};
 pub use classes::TooVaried;
 pub use diff::{Change, Direction, Effect, diff, losses};
+pub use explain::{Explanation, Held, Source, explain};
 pub use matrix::{Cell, Holder, Matrix, Row, matrix};
 pub use query::{Answer, what, who};
 
