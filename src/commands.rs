@@ -1,6 +1,7 @@
 //! The commands, each from its arguments to its exit code. What people read goes to standard error, what programs
 //! read to standard output; a reader that has gone is no error.
 
+mod explain;
 mod healthcheck;
 mod lock;
 mod policy;
@@ -58,6 +59,7 @@ fn policy_task(task: PolicyTask) -> ExitCode {
         }
         PolicyTask::Diff { old, new, fail_on, json } => review::diff(&old, &new, fail_on, json),
         PolicyTask::Matrix { file, scopes, format } => review::matrix(&file, &scopes, format),
+        PolicyTask::Explain(args) => explain::run(&args),
         PolicyTask::Who { file, can, kind, json } => review::who(&file, &can, kind.as_deref(), json),
         PolicyTask::What { file, scopes, json } => review::what(&file, &scopes, json),
     }
@@ -164,6 +166,8 @@ mod tests {
             "policy lock --upstream http://127.0.0.1:9000/mcp --token-file a --token-file b -o tools.lock",
             "policy diff old.yaml new.yaml --fail-on loosened --json",
             "policy matrix policy.yaml --scopes a --scopes b --format markdown",
+            "policy explain policy.yaml --tool a --scope b --scope-claim c --json",
+            "policy explain policy.yaml --resource x:y --token-file -",
             "policy who policy.yaml --can delete_* --kind tool --json",
             "policy what policy.yaml --scope a,b --json",
             "policy test policy.yaml --json --junit report.xml",

@@ -1,6 +1,7 @@
 //! From settings to a running gateway, and from a signal to its end.
 
 pub mod admin;
+mod questions;
 pub mod signals;
 pub mod tls;
 
@@ -337,6 +338,7 @@ pub fn start(plan: Plan) -> ExitCode {
         upstream,
         pinned: plan.pinned.as_ref().map(|(pinned, _)| Arc::clone(pinned)),
         listed,
+        decisions: Arc::clone(report.decisions()),
         metrics: plan.metrics,
         signals: Arc::clone(&signals),
     };

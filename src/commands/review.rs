@@ -13,6 +13,7 @@ use crate::caller::Scopes;
 use crate::live;
 use crate::policy::review::{self, Answer, Change, Direction, Effect, Holder, TooVaried, Way};
 use crate::policy::{Kind, OnDeny, Policy};
+use crate::report::explained::rate;
 use crate::settings::args::{FailOn, MatrixFormat};
 
 /// Exit code where the question could not be answered, so that no script takes it for "nothing changed".
@@ -109,7 +110,7 @@ pub(super) fn what(file: &Path, scopes: &[String], is_for_programs: bool) -> Exi
         for (answer, _) in answers.iter().filter(|(_, can)| *can == wanted) {
             let (kind, thing, ways) = (answer.kind.word(), answer.thing(), &answer.access.ways);
             let needs = match (wanted, ways.is_empty()) {
-                (true, _) => String::new(),
+                (true, _) => answer.access.when.map(|when| format!(": when {when}")).unwrap_or_default(),
                 (false, true) => ": nobody can".to_owned(),
                 (false, false) => format!(": needs {}", joined(ways)),
             };
@@ -120,7 +121,7 @@ pub(super) fn what(file: &Path, scopes: &[String], is_for_programs: bool) -> Exi
 }
 
 /// The policy in a file. Its own tests are not run: a question about a policy that fails them is a good one.
-fn policy(file: &Path) -> Option<Policy> {
+pub(super) fn policy(file: &Path) -> Option<Policy> {
     let compiled = live::read(file)
         .and_then(|text| Policy::compile(&file.display().to_string(), &text).map_err(|flaws| flaws.to_string()));
     compiled.map_err(|trouble| say(trouble.trim_end())).ok()
@@ -132,7 +133,7 @@ fn unanswered(trouble: TooVaried) -> ExitCode {
 }
 
 fn goes(changes: &[Change<'_>], direction: Direction) -> bool {
-    changes.iter().flat_map(|change| &change.effects).any(|effect| effect.direction() == direction)
+    changes.iter().flat_map(|change| &change.effects).any(|effect| effect.goes(direction))
 }
 
 fn changes_as_text(changes: &[Change<'_>]) -> String {
@@ -148,13 +149,20 @@ fn changes_as_text(changes: &[Change<'_>]) -> String {
                 Effect::Gained(way) => writeln!(text, "  + gained by {way}"),
                 Effect::Lost(way) => writeln!(text, "  - lost by {way}"),
                 Effect::Told(old, new) => writeln!(text, "  ~ on_deny: {} → {}", told(*old), told(*new)),
+                Effect::Condition(old, new) => {
+                    writeln!(text, "  ~ when: {} → {}", written(old.as_deref()), written(new.as_deref()))
+                }
+                Effect::Rate(old, new) => {
+                    let (old, new) = (old.as_ref().map(rate), new.as_ref().map(rate));
+                    writeln!(text, "  ~ rate_limit: {} → {}", written(old.as_deref()), written(new.as_deref()))
+                }
             };
         }
         let (old, new) = (change.old_rule.unwrap_or("no rule"), change.new_rule.unwrap_or("no rule"));
         let _ = writeln!(text, "    {old} → {new}");
     }
     let count = |wanted: Direction| {
-        changes.iter().filter(|change| change.effects.iter().any(|effect| effect.direction() == wanted)).count()
+        changes.iter().filter(|change| change.effects.iter().any(|effect| effect.goes(wanted))).count()
     };
     let (loosened, tightened) = (count(Direction::Loosened), count(Direction::Tightened));
     let _ = writeln!(text, "{}: {loosened} loosened, {tightened} tightened", counted(changes.len(), "change"));
@@ -167,12 +175,21 @@ fn thing(change: &Change<'_>) -> String {
 }
 
 fn changes_as_json(changes: &[Change<'_>]) -> Value {
-    let effect = |effect: &Effect| match effect {
-        Effect::Gained(Way(scopes)) => json!({"effect": "gained", "direction": "loosened", "scopes": scopes}),
-        Effect::Lost(Way(scopes)) => json!({"effect": "lost", "direction": "tightened", "scopes": scopes}),
-        Effect::Told(old, new) => {
-            json!({"effect": "on_deny", "direction": "neutral", "old": told(*old), "new": told(*new)})
-        }
+    let effect = |effect: &Effect| {
+        let (word, old, new) = match effect {
+            Effect::Gained(Way(scopes)) => return json!({"effect": "gained", "direction": "loosened", "scopes": scopes}),
+            Effect::Lost(Way(scopes)) => return json!({"effect": "lost", "direction": "tightened", "scopes": scopes}),
+            Effect::Told(old, new) => ("on_deny", Some(told(*old).to_owned()), Some(told(*new).to_owned())),
+            Effect::Condition(old, new) => ("when", old.clone(), new.clone()),
+            Effect::Rate(old, new) => ("rate_limit", old.as_ref().map(rate), new.as_ref().map(rate)),
+        };
+        let direction = match (effect.goes(Direction::Loosened), effect.goes(Direction::Tightened)) {
+            (true, true) => "unknown",
+            (true, false) => "loosened",
+            (false, true) => "tightened",
+            (false, false) => "neutral",
+        };
+        json!({"effect": word, "direction": direction, "old": old, "new": new})
     };
     let change = |change: &Change<'_>| {
         let effects: Vec<Value> = change.effects.iter().map(effect).collect();
@@ -192,13 +209,18 @@ fn answer_as_json(answer: &Answer<'_>) -> Value {
     let ways: Vec<&Vec<String>> = answer.access.ways.iter().map(|Way(scopes)| scopes).collect();
     json!({
         "kind": answer.kind.word(), "name": answer.thing(), "rule": answer.access.rule,
-        "line": answer.access.line, "any_of": ways,
+        "line": answer.access.line, "any_of": ways, "when": answer.access.when, "shadow": answer.access.is_shadow,
     })
 }
 
 fn place(answer: &Answer<'_>) -> String {
     let rule = answer.access.rule.unwrap_or("no rule");
     format!("{rule}, line {}", answer.access.line)
+}
+
+/// What is or is not there.
+fn written(text: Option<&str>) -> &str {
+    text.unwrap_or("none")
 }
 
 fn joined(ways: &[Way]) -> String {

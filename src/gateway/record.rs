@@ -22,6 +22,7 @@ use crate::record::arguments::Arguments;
 use crate::record::{AuditRecord, MOST_TEXTS, Moment, Outcome, trace_id};
 use crate::refusal::Refusal;
 use crate::report::audit::Audit;
+use crate::report::decisions::Decisions;
 use crate::report::metrics::{CacheResult, MethodLabel, Metrics, ReloadResult, StreamEnd, Subject, UpstreamResult};
 
 /// Where requests are reported to.
@@ -29,6 +30,7 @@ pub struct Report {
     metrics: Arc<Metrics>,
     audit: Audit,
     arguments: Arguments,
+    decisions: Arc<Decisions>,
     /// Identifiers count up from a random number, so that two processes do not share them.
     ids: AtomicU64,
 }
@@ -36,8 +38,21 @@ pub struct Report {
 impl Report {
     /// A report that counts in `metrics` and writes to `audit`; `seed` sets its identifiers apart from others'.
     #[must_use]
-    pub const fn new(metrics: Arc<Metrics>, audit: Audit, arguments: Arguments, seed: u64) -> Self {
-        Self { metrics, audit, arguments, ids: AtomicU64::new(seed) }
+    pub fn new(metrics: Arc<Metrics>, audit: Audit, arguments: Arguments, seed: u64) -> Self {
+        Self { metrics, audit, arguments, decisions: Arc::default(), ids: AtomicU64::new(seed) }
+    }
+
+    /// The last decisions.
+    #[must_use]
+    pub const fn decisions(&self) -> &Arc<Decisions> {
+        &self.decisions
+    }
+
+    /// Writes a line, and keeps it for whoever asks about the decision.
+    fn write(&self, record: &Record, part: Option<&Part>, duration: Duration) {
+        let line = record.line(part, duration);
+        self.decisions.keep(record.id, record.was_refused(), &line);
+        self.audit.write(line);
     }
 
     /// What is recorded of the arguments of a call.
@@ -139,9 +154,9 @@ impl Report {
             self.metrics.upstream(result);
         }
         match record.parts.as_slice() {
-            [] => self.audit.write(record.line(None, duration)),
+            [] => self.write(record, None, duration),
             // Who did what must be found under each name.
-            parts => parts.iter().for_each(|part| self.audit.write(record.line(Some(part), duration))),
+            parts => parts.iter().for_each(|part| self.write(record, Some(part), duration)),
         }
     }
 }

@@ -1,4 +1,4 @@
-//! The operator's listener: metrics and health, and nothing that a caller of the gateway can reach.
+//! The operator's listener: metrics, health and explanations, and nothing that a caller of the gateway can reach.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use tokio::time::timeout;
 
+use super::questions;
 use super::signals::Signals;
 use crate::gateway::answer::Answer;
 use crate::gateway::identity::IdentityTokens;
@@ -20,11 +21,14 @@ use crate::json::quoted;
 use crate::live::Live;
 use crate::pinned::Pinned;
 use crate::remote::KeyRing;
+use crate::report::decisions::Decisions;
 use crate::report::metrics::Metrics;
 use crate::revoked::Revoked;
 
 /// Where the keys are by which identity tokens are verified.
 const JWKS: &str = "/.well-known/jwks.json";
+/// Where it is asked why.
+const EXPLAIN: &str = "/explain";
 
 /// The application behind the admin listener.
 pub struct Admin {
@@ -42,6 +46,8 @@ pub struct Admin {
     pub listed: Arc<Listed>,
     /// The upstream.
     pub upstream: Arc<Upstream>,
+    /// The last decisions.
+    pub decisions: Arc<Decisions>,
     /// The numbers.
     pub metrics: Arc<Metrics>,
     /// Whether the end has begun.
@@ -49,13 +55,23 @@ pub struct Admin {
 }
 
 impl Admin {
-    async fn answer(&self, method: &Method, path: &str) -> Answer {
-        if !matches!(*method, Method::GET | Method::HEAD) {
-            let mut answer = text(405, "only GET and HEAD\n".into());
+    async fn answer(&self, session: &mut ServerSession) -> Answer {
+        let (method, uri) = (session.req_header().method.clone(), session.req_header().uri.clone());
+        let query = uri.query().unwrap_or_default();
+        if method == Method::POST && uri.path() == EXPLAIN {
+            return match body(session).await {
+                Some(body) => questions::posted(self, &body),
+                None => text(400, "the question must come whole, and within 64 KiB\n".into()),
+            };
+        }
+        if !matches!(method, Method::GET | Method::HEAD) {
+            let mut answer = text(405, "only GET and HEAD, and POST for /explain\n".into());
             answer.set(header::ALLOW, "GET, HEAD");
             return answer;
         }
-        match path {
+        match uri.path() {
+            EXPLAIN => questions::asked(self, query),
+            "/policy" => questions::policy(self, query),
             "/metrics" => {
                 if let Some(pinned) = &self.pinned {
                     pinned.look(&self.listed.catalogue());
@@ -68,7 +84,7 @@ impl Admin {
             "/livez" => text(200, "ok\n".into()),
             "/readyz" => self.ready().await,
             JWKS => self.jwks(),
-            "/" => text(200, format!("toolgate admin: /metrics /livez /readyz {JWKS}\n")),
+            "/" => text(200, format!("toolgate admin: /metrics /livez /readyz /explain /policy {JWKS}\n")),
             _ => text(404, "nothing is served at this path\n".into()),
         }
     }
@@ -129,7 +145,25 @@ impl Admin {
     }
 }
 
-fn text(status: u16, body: String) -> Answer {
+/// The most bytes of a question.
+const MOST: usize = 64 * 1024;
+
+/// The body of a request, if it comes whole, in time and within bounds.
+async fn body(session: &mut ServerSession) -> Option<Vec<u8>> {
+    let read = async {
+        let mut body = Vec::new();
+        while let Some(chunk) = session.read_request_body().await.ok()? {
+            if body.len().saturating_add(chunk.len()) > MOST {
+                return None;
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Some(body)
+    };
+    timeout(Duration::from_secs(5), read).await.ok()?
+}
+
+pub(super) fn text(status: u16, body: String) -> Answer {
     let mut answer = Answer { status, headers: Vec::new(), body: body.into() };
     answer.set(header::CONTENT_TYPE, "text/plain; charset=utf-8");
     answer.set(HeaderName::from_static("x-content-type-options"), "nosniff");
@@ -151,8 +185,7 @@ impl HttpServerApp for Admin {
         }
         let is_kept = session.get_keepalive().is_some() && !*shutdown.borrow();
         session.set_keepalive(is_kept.then_some(KEEPALIVE));
-        let (method, path) = (session.req_header().method.clone(), session.req_header().uri.path().to_owned());
-        self.answer(&method, &path).await.write(&mut session).await.ok()?;
+        self.answer(&mut session).await.write(&mut session).await.ok()?;
         let settings = HttpPersistentSettings::for_session(&session);
         let reusable = session.finish().await.ok()??;
         Some(ReusedHttpStream::from_reusable_stream(reusable, settings))

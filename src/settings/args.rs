@@ -127,6 +127,11 @@ pub enum PolicyTask {
         #[arg(long, value_name = "FORMAT", default_value = "text")]
         format: MatrixFormat,
     },
+    /// Say why a caller may have something or may not: claim, scope, rule, decision
+    #[command(after_help = "The token is read, not verified, and never printed.\n\n\
+                            Examples:\n  toolgate policy explain policy.yaml --tool delete_file --scope files:read\n  \
+                            toolgate policy explain policy.yaml --tool delete_file --token-file token.txt")]
+    Explain(ExplainArgs),
     /// Say who can have something
     #[command(after_help = "Example:\n  toolgate policy who policy.yaml --can \"delete_*\"")]
     Who {
@@ -186,6 +191,40 @@ pub struct LockArgs {
 
 fn server(text: &str) -> Result<Upstream, String> {
     Upstream::parse(text).map_err(|flaw| flaw.message)
+}
+
+/// The flags of `policy explain`.
+#[derive(Debug, Clone, Args)]
+pub struct ExplainArgs {
+    /// The policy
+    pub file: PathBuf,
+    /// The tool that is called
+    #[arg(long, value_name = "NAME", group = "thing")]
+    pub tool: Option<String>,
+    /// The prompt that is got
+    #[arg(long, value_name = "NAME", group = "thing")]
+    pub prompt: Option<String>,
+    /// The resource that is read
+    #[arg(long, value_name = "URI", group = "thing")]
+    pub resource: Option<String>,
+    /// The method that is called
+    #[arg(long, value_name = "NAME", group = "thing")]
+    pub method: Option<String>,
+    /// A scope of the caller, or several separated by spaces; may be repeated
+    #[arg(long = "scope", value_name = "SCOPES", conflicts_with_all = ["token_file", "claims"])]
+    pub scopes: Vec<String>,
+    /// A file with the caller's token; `-` is standard input
+    #[arg(long, value_name = "FILE", conflicts_with = "claims")]
+    pub token_file: Option<PathBuf>,
+    /// The claims of the caller's token, in JSON
+    #[arg(long, value_name = "JSON")]
+    pub claims: Option<String>,
+    /// A claim that holds scopes; may be repeated [default: scope, scp]
+    #[arg(long = "scope-claim", value_name = "PATH")]
+    pub scope_claims: Vec<String>,
+    /// Print the explanation as JSON
+    #[arg(long)]
+    pub json: bool,
 }
 
 /// Which changes between policies are a failure.

@@ -25,6 +25,7 @@ mod conditions;
 mod connections;
 mod corpus;
 mod doors;
+mod explanations;
 mod hostile;
 mod identity;
 mod in_flight;

@@ -44,7 +44,7 @@ fn text(matrix: &Matrix) -> String {
     let things: Vec<String> = matrix.rows.iter().map(thing).collect();
     let width = things.iter().map(|thing| thing.chars().count()).max().unwrap_or(0);
     let column =
-        matrix.rows.iter().flat_map(|row| &row.cells).map(|cell| cell.word().len()).max().unwrap_or(0).max(3);
+        matrix.rows.iter().flat_map(|row| &row.cells).map(|cell| cell.word().chars().count()).max().unwrap_or(0).max(3);
     let mut line = format!("\n{:width$}", "");
     for number in 1..=matrix.holders.len() {
         let _ = write!(line, "  {:column$}", format!("[{number}]"));
@@ -92,7 +92,7 @@ fn html(matrix: &Matrix) -> String {
         for cell in &row.cells {
             let class = match cell {
                 Cell::Yes => "yes",
-                Cell::Challenged => "needs",
+                Cell::Challenged | Cell::Conditional | Cell::Shadow => "needs",
                 Cell::Explained | Cell::Hidden => "no",
             };
             let _ = write!(text, "<td class=\"{class}\">{}</td>", cell.word());

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::super::rule::{Effect, Rule};
 use super::super::scope::ScopeId;
-use super::super::{Kind, OnDeny, Policy, Ruling};
+use super::super::{Kind, OnDeny, Policy, RateLimit, Ruling};
 use crate::caller::Scopes;
 
 /// Scopes that open a thing together: a token needs all of them, or scopes that imply them.
@@ -29,6 +29,12 @@ pub struct Access<'p> {
     pub ways: Vec<Way>,
     /// What a caller is told who cannot.
     pub on_deny: OnDeny,
+    /// The condition on calls, as written.
+    pub when: Option<&'p str>,
+    /// How often the rule lets through.
+    pub rate_limit: Option<RateLimit>,
+    /// Everybody gets it because the rule, or the whole policy, is not enforced.
+    pub is_shadow: bool,
 }
 
 impl Policy {
@@ -36,13 +42,23 @@ impl Policy {
     #[must_use]
     pub fn access(&self, kind: Kind, name: &str) -> Access<'_> {
         let rule = self.rule_for(kind, name);
+        let is_shadow = self.is_open(kind, rule);
         let ways = match rule {
-            _ if self.is_open(kind, rule) => vec![Way(Vec::new())],
+            _ if is_shadow => vec![Way(Vec::new())],
             Some(rule) => self.ways(rule),
             None => Vec::new(),
         };
-        let on_deny = rule.map_or(OnDeny::Hide, |rule| rule.body.on_deny);
-        Access { rule: rule.map(|rule| &*rule.label), line: rule.map_or(0, |rule| rule.line), ways, on_deny }
+        let view = rule.map(|rule| self.view(rule));
+        Access {
+            rule: rule.map(|rule| &*rule.label),
+            line: rule.map_or(0, |rule| rule.line),
+            ways,
+            on_deny: rule.map_or(OnDeny::Hide, |rule| rule.body.on_deny),
+            // What is not enforced asks for nothing.
+            when: view.as_ref().filter(|_| !is_shadow).and_then(|view| view.when),
+            rate_limit: view.as_ref().filter(|_| !is_shadow).and_then(|view| view.rate_limit),
+            is_shadow,
+        }
     }
 
     /// Whether a token with just these scopes may have the thing.

@@ -1,6 +1,6 @@
 //! What changes for whom between two policies.
 
-use super::super::{Grants, Kind, OnDeny, Policy, Ruling};
+use super::super::{Grants, Kind, OnDeny, Policy, RateLimit, Ruling};
 use super::access::{Access, Way};
 use super::classes::{TooVaried, classes};
 use crate::caller::Scopes;
@@ -31,6 +31,10 @@ pub enum Effect {
     Lost(Way),
     /// Who is refused is told something else.
     Told(OnDeny, OnDeny),
+    /// Calls are asked another condition.
+    Condition(Option<String>, Option<String>),
+    /// The rule lets through another number of calls.
+    Rate(Option<RateLimit>, Option<RateLimit>),
 }
 
 /// Which way a change goes.
@@ -45,15 +49,30 @@ pub enum Direction {
 }
 
 impl Effect {
-    /// Which way it goes.
+    /// Whether it goes this way. What cannot be told goes both ways.
     #[must_use]
-    pub const fn direction(&self) -> Direction {
-        match self {
-            Self::Gained(_) => Direction::Loosened,
-            Self::Lost(_) => Direction::Tightened,
-            Self::Told(..) => Direction::Neutral,
+    pub fn goes(&self, direction: Direction) -> bool {
+        let (is_looser, is_tighter) = match self {
+            Self::Gained(_) => (true, false),
+            Self::Lost(_) => (false, true),
+            Self::Told(..) => (false, false),
+            Self::Condition(old, new) => (old.is_some(), new.is_some()),
+            Self::Rate(old, new) => rates(old.as_ref(), new.as_ref()),
+        };
+        match direction {
+            Direction::Neutral => !is_looser && !is_tighter,
+            Direction::Tightened => is_tighter,
+            Direction::Loosened => is_looser,
         }
     }
+}
+
+/// Whether the new limit is looser, and whether it is tighter.
+fn rates(old: Option<&RateLimit>, new: Option<&RateLimit>) -> (bool, bool) {
+    let (Some(old), Some(new)) = (old, new) else { return (old.is_some(), new.is_some()) };
+    let is_same_count = old.by == new.by;
+    let less = |one: &RateLimit, two: &RateLimit| one.requests <= two.requests && one.per >= two.per;
+    (!(is_same_count && less(new, old)), !(is_same_count && less(old, new)))
 }
 
 /// All that changes from `old` to `new`, by kind and name.
@@ -76,6 +95,7 @@ pub fn diff<'p>(old: &'p Policy, new: &'p Policy) -> Result<Vec<Change<'p>>, Too
             if before.on_deny != after.on_deny && before.rule.is_some() && after.rule.is_some() {
                 effects.push(Effect::Told(before.on_deny, after.on_deny));
             }
+            effects.extend(terms(&before, &after));
             if !effects.is_empty() {
                 let (name, is_example) = (class.name, !class.is_exact);
                 let (old_rule, new_rule) = (before.rule, after.rule);
@@ -84,6 +104,21 @@ pub fn diff<'p>(old: &'p Policy, new: &'p Policy) -> Result<Vec<Change<'p>>, Too
         }
     }
     Ok(changes)
+}
+
+/// What changes for those who had it and will have it.
+fn terms(before: &Access<'_>, after: &Access<'_>) -> Vec<Effect> {
+    let mut effects = Vec::new();
+    if before.ways.is_empty() || after.ways.is_empty() {
+        return effects;
+    }
+    if before.when != after.when {
+        effects.push(Effect::Condition(before.when.map(str::to_owned), after.when.map(str::to_owned)));
+    }
+    if before.rate_limit != after.rate_limit {
+        effects.push(Effect::Rate(before.rate_limit, after.rate_limit));
+    }
+    effects
 }
 
 /// The most sets of scopes that are tried for one thing.

@@ -1,8 +1,7 @@
 //! Why a caller may have a thing or may not: from claim to scope to rule to decision.
 
-use super::super::pattern::{Pattern, Syntax};
 use super::super::suggest::nearest;
-use super::super::{Denial, Kind, Policy, RuleView, Ruling};
+use super::super::{Denial, Kind, Mode, Policy, RuleView, Ruling};
 use super::access::Way;
 use crate::caller::Scopes;
 
@@ -68,11 +67,11 @@ pub fn explain<'p>(
     ruling: Ruling<'p>,
 ) -> Explanation<'p> {
     let deciding = policy.rule_for(kind, name).map(|rule| &*rule.label);
-    let matching: Vec<RuleView<'p>> =
-        policy.rules().filter(|rule| rule.kind == kind && matches(kind, rule.pattern, name)).collect();
+    let matching = policy.matches(kind, name);
     let (rule, others): (Vec<_>, Vec<_>) = matching.into_iter().partition(|rule| deciding == Some(rule.label));
     let rule = rule.into_iter().next();
     let why = |other: &RuleView<'_>| match &rule {
+        _ if other.mode == Mode::Shadow => "it is in shadow: reported, and not enforced",
         Some(rule) if rule.deny && !other.deny => "`deny` wins",
         Some(_) => "it is less specific",
         None if name.len() > kind.longest_name() => "the name is too long for any rule",
@@ -114,14 +113,6 @@ fn held(policy: &Policy, given: &[(String, String)]) -> Vec<Held> {
     }
     held.extend(implied);
     held
-}
-
-fn matches(kind: Kind, pattern: &str, name: &str) -> bool {
-    let syntax = if kind == Kind::Resource { Syntax::Uri } else { Syntax::Name };
-    match Pattern::parse(pattern, syntax) {
-        Ok(Some(parsed)) => parsed.matches(name),
-        Ok(None) | Err(_) => pattern == name,
-    }
 }
 
 #[cfg(test)]

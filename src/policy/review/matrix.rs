@@ -18,6 +18,10 @@ pub struct Holder {
 pub enum Cell {
     /// It sees and may use it.
     Yes,
+    /// It sees it, and may use it when the rule's condition holds.
+    Conditional,
+    /// It would be refused, were the rule enforced.
+    Shadow,
     /// It is told which scopes it lacks.
     Challenged,
     /// It is told that the policy refuses.
@@ -32,6 +36,8 @@ impl Cell {
     pub const fn word(self) -> &'static str {
         match self {
             Self::Yes => "yes",
+            Self::Conditional => "when …",
+            Self::Shadow => "shadow",
             Self::Challenged => "needs scope",
             Self::Explained => "refused",
             Self::Hidden => "-",
@@ -71,6 +77,8 @@ pub fn matrix(policy: &Policy, holders: Vec<Holder>) -> Result<Matrix, TooVaried
             let cell = |holder: &Holder| {
                 let grants = policy.grants(&holder.scopes);
                 match policy.decide(&grants, kind, &class.name) {
+                    Ruling::Permit(permit) if permit.would_deny().is_some() => Cell::Shadow,
+                    Ruling::Permit(_) if policy.access(kind, &class.name).when.is_some() => Cell::Conditional,
                     Ruling::Permit(_) => Cell::Yes,
                     Ruling::Deny(denial) => match (denial.reason, denial.on_deny) {
                         (DenyReason::ScopesMissing, OnDeny::Challenge) => Cell::Challenged,

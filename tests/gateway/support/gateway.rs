@@ -174,7 +174,13 @@ impl Gateway {
     /// What the admin listener says.
     #[track_caller]
     pub(crate) fn admin(&self, path: &str) -> Response {
-        Client::connect(self.admin).ask(&Ask::method("GET", "").target(path))
+        self.operator(&Ask::method("GET", "").target(path))
+    }
+
+    /// The answer of the admin listener.
+    #[track_caller]
+    pub(crate) fn operator(&self, ask: &Ask) -> Response {
+        Client::connect(self.admin).ask(ask)
     }
 
     /// The sum of the metric's lines that contain `label`.
