@@ -197,6 +197,7 @@ Without Claude Code, a call by hand (alice; put bob's token in to see the differ
 \"io.modelcontextprotocol/clientCapabilities\":{{}}}}}}}}'
 
 metrics http://{admin}/metrics   health http://{admin}/readyz
+why?    http://{admin}/explain?tool=get_confidential_info&scope=public:read
 Each decision is a line of JSON on standard output. Ctrl-C ends all of it.
 "
     )
