@@ -1,7 +1,7 @@
 //! The commands, each from its arguments to its exit code. What people read goes to standard error, what programs
 //! read to standard output; a reader that has gone is no error.
 
-mod explain;
+pub(crate) mod explain;
 mod healthcheck;
 mod lock;
 mod policy;

@@ -311,8 +311,8 @@ pub fn start(plan: Plan) -> ExitCode {
     let revoked = Arc::new(plan.revoked);
     let under_way = Arc::new(AtomicUsize::new(0));
     let upstream = Arc::new(Upstream::new(plan.upstream));
-    let keys = Arc::clone(plan.verifier.ring());
     let listed = Arc::<Listed>::default();
+    let keys = Arc::clone(plan.verifier.ring());
     let gateway = Gateway::new(Parts {
         config: plan.config,
         live: Arc::clone(&live),
@@ -349,11 +349,8 @@ pub fn start(plan: Plan) -> ExitCode {
         Ok(public) => public,
         Err(trouble) => return misconfigured(&trouble),
     };
-    let mut operator = Service::new("admin".to_owned(), admin);
-    operator.threads = Some(1);
-    operator.add_listener(tcp(plan.admin, is_shared));
     server.add_service(public);
-    server.add_service(operator);
+    server.add_service(operator(admin, plan.admin, is_shared));
     let watched = (Guarded::new(Arc::clone(&live), recent, signals.asked()), live);
     watch_files((plan.policy_file, watched), (plan.revocations_file, revoked), plan.identity, &signals, &report);
     watch_lock(plan.pinned, &signals, &report);
@@ -361,6 +358,14 @@ pub fn start(plan: Plan) -> ExitCode {
     drop(plan.reserved);
     signals.finish();
     ExitCode::SUCCESS
+}
+
+/// The operator's listener.
+fn operator(admin: Admin, address: SocketAddr, is_shared: bool) -> Service<Admin> {
+    let mut operator = Service::new("admin".to_owned(), admin);
+    operator.threads = Some(1);
+    operator.add_listener(tcp(address, is_shared));
+    operator
 }
 
 fn misconfigured(trouble: &str) -> ExitCode {

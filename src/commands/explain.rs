@@ -5,7 +5,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use super::{EXIT_USAGE, print, say};
-use crate::caller::Scopes;
+use crate::cel::Facts;
+use crate::gateway::now;
+use crate::json::{JsonFlaw, Reader};
 use crate::policy::Kind;
 use crate::policy::review::explain;
 use crate::report::explained;
@@ -33,13 +35,49 @@ pub(super) fn run(args: &ExplainArgs) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let scopes = Scopes::from_names(granted.scopes.iter().map(|(scope, _)| scope.as_str()));
-    let ruling = policy.decide(&policy.grants(&scopes), kind, name);
-    let explanation = explain(&policy, &granted.scopes, kind, name, ruling);
+    if let Some(args) = &args.args
+        && let Err(trouble) = object(args)
+    {
+        say(&format!("--args: {trouble}"));
+        return ExitCode::from(EXIT_USAGE);
+    }
+    let facts = Facts {
+        claims: &granted.claims,
+        args: args.args.as_deref(),
+        name,
+        annotations: None,
+        method: method(kind, name),
+        session: "",
+        client_address: "",
+        time: i128::try_from(now().1.as_nanos()).unwrap_or(i128::MAX),
+        vars: &[],
+    };
+    let facts = args.args.as_ref().map(|_| &facts);
+    let explanation = explain(&policy, &granted.scopes, kind, name, facts);
     if args.json {
         return print(format!("{}\n", explained::json(&explanation)).as_bytes());
     }
     print(explained::text(&explanation).as_bytes())
+}
+
+/// Whether a text is what arguments are: a JSON object that the gateway would read.
+pub(crate) fn object(text: &str) -> Result<(), &'static str> {
+    let read = || {
+        let mut reader = Reader::of_text(text, 128)?;
+        reader.object(|_, value| value.skip().map(drop))?;
+        reader.end()
+    };
+    read().map_err(|_: JsonFlaw| "this is no JSON object, or one in which a name stands twice")
+}
+
+/// The method by which a thing is called.
+pub(crate) fn method(kind: Kind, name: &str) -> &str {
+    match kind {
+        Kind::Tool => "tools/call",
+        Kind::Prompt => "prompts/get",
+        Kind::Resource => "resources/read",
+        Kind::Method => name,
+    }
 }
 
 /// The scopes of the caller, each with where it stands.
@@ -55,7 +93,7 @@ fn caller(args: &ExplainArgs) -> Result<Granted, String> {
             let names = args.scopes.iter().flat_map(|scopes| scopes.split([' ', ',']));
             let names = names.filter(|name| !name.is_empty());
             let scopes = names.map(|name| (name.to_owned(), "--scope".to_owned())).collect();
-            return Ok(Granted { scopes, ..Granted::default() });
+            return Ok(Granted { scopes, claims: "{}".to_owned(), ..Granted::default() });
         }
     };
     granted(&text, &paths).map_err(|refusal| format!("the token: {}", refusal.sentence()))

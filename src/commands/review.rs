@@ -177,8 +177,12 @@ fn thing(change: &Change<'_>) -> String {
 fn changes_as_json(changes: &[Change<'_>]) -> Value {
     let effect = |effect: &Effect| {
         let (word, old, new) = match effect {
-            Effect::Gained(Way(scopes)) => return json!({"effect": "gained", "direction": "loosened", "scopes": scopes}),
-            Effect::Lost(Way(scopes)) => return json!({"effect": "lost", "direction": "tightened", "scopes": scopes}),
+            Effect::Gained(Way(scopes)) => {
+                return json!({"effect": "gained", "direction": "loosened", "scopes": scopes});
+            }
+            Effect::Lost(Way(scopes)) => {
+                return json!({"effect": "lost", "direction": "tightened", "scopes": scopes});
+            }
             Effect::Told(old, new) => ("on_deny", Some(told(*old).to_owned()), Some(told(*new).to_owned())),
             Effect::Condition(old, new) => ("when", old.clone(), new.clone()),
             Effect::Rate(old, new) => ("rate_limit", old.as_ref().map(rate), new.as_ref().map(rate)),

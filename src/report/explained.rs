@@ -29,6 +29,12 @@ pub fn text(explanation: &Explanation<'_>) -> String {
             let _ = writeln!(text, "  none: what no rule names is refused{hint}");
         }
     }
+    if let (Some(_), Ruling::Permit(_)) =
+        (explanation.rule.as_ref().and_then(|rule| rule.when), &explanation.ruling)
+        && !explanation.is_call
+    {
+        text.push_str("  the condition is asked of calls: give arguments to try it\n");
+    }
     for (rule, why) in &explanation.others {
         let _ = writeln!(text, "  not {} (line {}): {why}", rule.label, rule.line);
     }
@@ -77,7 +83,10 @@ fn sentence(explanation: &Explanation<'_>) -> String {
         Ruling::Permit(permit) => {
             return match permit.would_deny() {
                 Some(would) => {
-                    format!("allowed, for what refuses it is not enforced ({}): the {kind} `{name}`", would.reason.word())
+                    format!(
+                        "allowed, for what refuses it is not enforced ({}): the {kind} `{name}`",
+                        would.reason.word()
+                    )
                 }
                 None => format!("allowed: the {kind} `{name}` is open to this caller"),
             };
@@ -98,7 +107,7 @@ fn sentence(explanation: &Explanation<'_>) -> String {
         DenyReason::NoRule => format!("no rule names the {kind} `{name}`"),
         DenyReason::RuleDenies => format!("a rule refuses the {kind} `{name}` to everyone"),
         DenyReason::ConditionFalse => "the condition of the rule is false".to_owned(),
-        DenyReason::ConditionError(error) => format!("the condition of the rule has no value ({error})"),
+        DenyReason::ConditionError(error) => format!("the condition of the rule has no value ({})", error.word()),
         DenyReason::ScopesMissing => format!("the caller lacks `{}`", explanation.missing().join(" ")),
     };
     format!("refused: {why}; {told}")

@@ -5,11 +5,13 @@
 use serde_json::{Map, Value, json};
 
 use super::admin::{Admin, text};
-use crate::caller::Scopes;
+use crate::cel::Facts;
+use crate::commands::explain::method;
 use crate::gateway::answer::Answer;
 use crate::gateway::now;
 use crate::policy::Kind;
 use crate::policy::review::explain;
+use crate::refusal::Refusal;
 use crate::report::explained;
 use crate::token::{self, Granted, Issuer, granted};
 
@@ -17,7 +19,7 @@ const USAGE: &str = "\
 GET  /explain?decision=ID                      why a request was decided as it was
 GET  /explain?tool=NAME&scope=a+b              why a caller with these scopes may have it or may not
 POST /explain {\"token\": …, \"tool\": NAME}       the same for the bearer of a token, or of \"claims\": {…}
-In place of tool: prompt, resource, method. With &format=text the explanation is in sentences.
+In place of tool: prompt, resource, method. With \"args\": {…} the call is judged, with its condition. With &format=text the explanation is in sentences.
 ";
 
 /// `GET /explain`.
@@ -32,7 +34,7 @@ pub(super) fn asked(admin: &Admin, query: &str) -> Answer {
     let [(kind, name)] = things.collect::<Vec<_>>()[..] else { return text(400, USAGE.to_owned()) };
     let scopes = field("scope").unwrap_or_default().split(' ').filter(|scope| !scope.is_empty());
     let scopes = scopes.map(|scope| (scope.to_owned(), "the query".to_owned())).collect();
-    explained(admin, &Granted { scopes, ..Granted::default() }, (kind, name), Map::new(), is_text)
+    explained(admin, &Granted { scopes, ..Granted::default() }, (kind, name, None), Map::new(), is_text)
 }
 
 /// `POST /explain`.
@@ -44,36 +46,55 @@ pub(super) fn posted(admin: &Admin, body: &[u8]) -> Answer {
     let things = Kind::ALL.into_iter().filter_map(|kind| field(kind.word()).map(|name| (kind, name)));
     let [(kind, name)] = things.collect::<Vec<_>>()[..] else { return text(400, USAGE.to_owned()) };
     let is_text = field("format") == Some("text");
-    let known = admin.keys.issuers();
+    let args = asked.get("args").map(ToString::to_string);
+    if asked.get("args").is_some_and(|args| !args.is_object()) {
+        return text(400, format!("args must be an object\n\n{USAGE}"));
+    }
     let given = match (asked.get("claims"), field("token")) {
-        (Some(claims), None) => {
-            let issuer = claims.get("iss").and_then(Value::as_str);
-            let issuer = known.iter().find(|known| Some(&*known.name) == issuer);
-            granted(&claims.to_string(), &paths(issuer)).map(|granted| (granted, Map::new()))
-        }
-        (None, Some(presented)) => {
-            let header = format!("Bearer {presented}");
-            let bearer = token::bearer(std::iter::once(header.as_bytes()), None).ok();
-            let issuer = bearer.as_ref().and_then(|bearer| token::claimed_issuer(bearer, &known));
-            let verified = match &bearer {
-                // Only what keys can tell: nothing is asked of anybody for an explanation.
-                Some(bearer) => match token::verify(bearer, &known, now().0) {
-                    Ok(_) => json!({"verified": true}),
-                    Err(refusal) => {
-                        json!({"verified": false, "reason": refusal.word(), "sentence": refusal.sentence()})
-                    }
-                },
-                None => json!({"verified": false, "reason": "token_unreadable"}),
-            };
-            let more = Map::from_iter([("token".to_owned(), verified)]);
-            granted(presented, &paths(issuer)).map(|granted| (granted, more))
-        }
+        (Some(claims), None) => by_claims(admin, claims),
+        (None, Some(presented)) => by_token(admin, presented),
         (Some(_), Some(_)) | (None, None) => return text(400, format!("either a token or claims\n\n{USAGE}")),
     };
     match given {
-        Ok((granted, more)) => explained(admin, &granted, (kind, name), more, is_text),
+        Ok((granted, more)) => {
+            let facts = Facts {
+                claims: &granted.claims,
+                args: args.as_deref(),
+                name,
+                annotations: None,
+                method: method(kind, name),
+                session: "",
+                client_address: "",
+                time: i128::try_from(now().1.as_nanos()).unwrap_or(i128::MAX),
+                vars: &[],
+            };
+            explained(admin, &granted, (kind, name, args.as_ref().map(|_| &facts)), more, is_text)
+        }
         Err(refusal) => text(422, format!("{}\n", refusal.sentence())),
     }
+}
+
+type Given = Result<(Granted, Map<String, Value>), Refusal>;
+
+fn by_claims(admin: &Admin, claims: &Value) -> Given {
+    let known = admin.keys.issuers();
+    let issuer = claims.get("iss").and_then(Value::as_str);
+    let issuer = known.iter().find(|known| Some(&*known.name) == issuer);
+    granted(&claims.to_string(), &paths(issuer)).map(|granted| (granted, Map::new()))
+}
+
+/// What a token says, and whether it is good as far as keys can tell: nothing is asked of anybody for an explanation.
+fn by_token(admin: &Admin, presented: &str) -> Given {
+    let known = admin.keys.issuers();
+    let header = format!("Bearer {presented}");
+    let bearer = token::bearer(std::iter::once(header.as_bytes()), None)?;
+    let issuer = token::claimed_issuer(&bearer, &known);
+    let verified = match token::verify(&bearer, &known, now().0) {
+        Ok(_) => json!({"verified": true}),
+        Err(refusal) => json!({"verified": false, "reason": refusal.word(), "sentence": refusal.sentence()}),
+    };
+    let more = Map::from_iter([("token".to_owned(), verified)]);
+    granted(presented, &paths(issuer)).map(|granted| (granted, more))
 }
 
 /// `GET /policy`: what is in force, rule by rule.
@@ -128,20 +149,18 @@ fn decision(admin: &Admin, id: &str, is_text: bool) -> Answer {
     };
     let scopes = line.get("scopes").and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str);
     let scopes = scopes.map(|scope| (scope.to_owned(), "the token".to_owned())).collect();
-    explained(admin, &Granted { scopes, ..Granted::default() }, (kind, name), more, is_text)
+    explained(admin, &Granted { scopes, ..Granted::default() }, (kind, name, None), more, is_text)
 }
 
 fn explained(
     admin: &Admin,
     given: &Granted,
-    (kind, name): (Kind, &str),
+    (kind, name, facts): (Kind, &str, Option<&Facts<'_>>),
     more: Map<String, Value>,
     is_text: bool,
 ) -> Answer {
     let snapshot = admin.live.snapshot();
-    let grants = snapshot.policy.grants(&Scopes::from_names(given.scopes.iter().map(|(scope, _)| scope.as_str())));
-    let ruling = snapshot.policy.decide(&grants, kind, name);
-    let explanation = explain(&snapshot.policy, &given.scopes, kind, name, ruling);
+    let explanation = explain(&snapshot.policy, &given.scopes, kind, name, facts);
     if is_text {
         let then = more.get("decision_then").map(|line| format!("then\n  {line}\nnow\n")).unwrap_or_default();
         let token = more.get("token").map(|token| format!("token\n  {token}\n")).unwrap_or_default();

@@ -219,6 +219,9 @@ pub struct ExplainArgs {
     /// The claims of the caller's token, in JSON
     #[arg(long, value_name = "JSON")]
     pub claims: Option<String>,
+    /// The arguments of the call, in JSON: for rules with a condition
+    #[arg(long, value_name = "JSON")]
+    pub args: Option<String>,
     /// A claim that holds scopes; may be repeated [default: scope, scp]
     #[arg(long = "scope-claim", value_name = "PATH")]
     pub scope_claims: Vec<String>,

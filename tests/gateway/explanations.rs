@@ -70,12 +70,31 @@ fn questions_that_are_none_are_refused() {
         json!({"tool": "a"}),
         json!({"tool": "a", "token": "x", "claims": {}}),
         json!({"token": "x.y.z"}),
+        json!({"tool": "a", "claims": {}, "args": 1}),
         json!({"tool": "a", "token": "x".repeat(70_000)}),
     ] {
         assert_eq!(post(&gateway, &question).0, 400, "{question}");
     }
     assert_eq!(post(&gateway, &json!({"tool": "a", "token": "x.y.z"})).0, 422);
     gateway.is_well();
+}
+
+#[test]
+fn a_condition_is_tried_with_the_arguments_that_are_given() {
+    let upstream = Upstream::fine();
+    let setup = Setup::before(&upstream);
+    let policy = "version: 1\ntools: {pay: {scopes: [r], when: 'args.sum <= 10 && claims.team == \"ops\"'}}\n";
+    setup.file("policy.yaml", policy);
+    let gateway = setup.start();
+    let ask = |args: Value, team: &str| {
+        let claims = json!({"scope": "r", "team": team});
+        let (_, told) = post(&gateway, &json!({"claims": claims, "tool": "pay", "args": args}));
+        told["reason"].as_str().unwrap().to_owned()
+    };
+    assert_eq!(ask(json!({"sum": 10}), "ops"), "permitted");
+    assert_eq!(ask(json!({"sum": 11}), "ops"), "condition_false");
+    assert_eq!(ask(json!({}), "ops"), "condition_error");
+    assert_eq!(ask(json!({"sum": 10}), "dev"), "condition_false");
 }
 
 #[test]

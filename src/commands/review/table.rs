@@ -43,8 +43,14 @@ fn text(matrix: &Matrix) -> String {
     }
     let things: Vec<String> = matrix.rows.iter().map(thing).collect();
     let width = things.iter().map(|thing| thing.chars().count()).max().unwrap_or(0);
-    let column =
-        matrix.rows.iter().flat_map(|row| &row.cells).map(|cell| cell.word().chars().count()).max().unwrap_or(0).max(3);
+    let column = matrix
+        .rows
+        .iter()
+        .flat_map(|row| &row.cells)
+        .map(|cell| cell.word().chars().count())
+        .max()
+        .unwrap_or(0)
+        .max(3);
     let mut line = format!("\n{:width$}", "");
     for number in 1..=matrix.holders.len() {
         let _ = write!(line, "  {:column$}", format!("[{number}]"));

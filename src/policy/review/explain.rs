@@ -4,6 +4,7 @@ use super::super::suggest::nearest;
 use super::super::{Denial, Kind, Mode, Policy, RuleView, Ruling};
 use super::access::Way;
 use crate::caller::Scopes;
+use crate::cel::Facts;
 
 /// A scope of the caller, and where it comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,6 +45,8 @@ pub struct Explanation<'p> {
     pub ways: Vec<Way>,
     /// The rule whose name is nearest, where none matches.
     pub nearest: Option<&'p str>,
+    /// It is about a call, with its condition; else about seeing.
+    pub is_call: bool,
 }
 
 impl Explanation<'_> {
@@ -56,16 +59,33 @@ impl Explanation<'_> {
     }
 }
 
-/// Explains the decision `ruling` about the thing called `name`. `given` are the caller's scopes, each with the
-/// claim it stands in.
+/// The decision about a thing for holders of these scopes: with `facts` about a call of it, without them about seeing
+/// it. A rule's condition is asked only about calls.
+fn ruling<'p>(
+    policy: &'p Policy,
+    given: &[(String, String)],
+    kind: Kind,
+    name: &str,
+    facts: Option<&Facts<'_>>,
+) -> Ruling<'p> {
+    let grants = policy.grants(&Scopes::from_names(given.iter().map(|(scope, _)| scope.as_str())));
+    match facts {
+        Some(facts) => policy.decide_call(&grants, kind, name, facts),
+        None => policy.decide(&grants, kind, name),
+    }
+}
+
+/// Explains the decision about the thing called `name`. `given` are the caller's scopes, each with the claim it stands
+/// in. With `facts` it is about a call, without them about seeing the thing: a rule's condition is asked only about calls.
 #[must_use]
 pub fn explain<'p>(
     policy: &'p Policy,
     given: &[(String, String)],
     kind: Kind,
     name: &str,
-    ruling: Ruling<'p>,
+    facts: Option<&Facts<'_>>,
 ) -> Explanation<'p> {
+    let ruling = ruling(policy, given, kind, name, facts);
     let deciding = policy.rule_for(kind, name).map(|rule| &*rule.label);
     let matching = policy.matches(kind, name);
     let (rule, others): (Vec<_>, Vec<_>) = matching.into_iter().partition(|rule| deciding == Some(rule.label));
@@ -87,7 +107,17 @@ pub fn explain<'p>(
     let known: Vec<&'p str> = policy.rules().filter(|rule| rule.kind == kind).map(|rule| rule.pattern).collect();
     let nearest = if rule.is_none() { nearest(name, &known) } else { None };
     let ways = policy.access(kind, name).ways;
-    Explanation { kind, name: name.to_owned(), held: held(policy, given), ruling, rule, others, ways, nearest }
+    Explanation {
+        kind,
+        name: name.to_owned(),
+        held: held(policy, given),
+        ruling,
+        rule,
+        others,
+        ways,
+        nearest,
+        is_call: facts.is_some(),
+    }
 }
 
 /// What the caller holds: what was given, and what that implies.
@@ -132,8 +162,7 @@ resources:
     fn explained<'p>(policy: &'p Policy, scopes: &str, kind: Kind, name: &str) -> Explanation<'p> {
         let given: Vec<(String, String)> =
             scopes.split_whitespace().map(|scope| (scope.to_owned(), "scope".to_owned())).collect();
-        let grants = policy.grants(&Scopes::from_names(scopes.split_whitespace()));
-        explain(policy, &given, kind, name, policy.decide(&grants, kind, name))
+        explain(policy, &given, kind, name, None)
     }
 
     #[track_caller]

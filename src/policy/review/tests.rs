@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::caller::Scopes;
-use crate::policy::{Kind, Policy, Ruling};
+use crate::policy::{Kind, LimitBy, Policy, RateLimit, Ruling};
 
 fn policy(rest: &str) -> Policy {
     match Policy::compile("p", &format!("version: 1\n{rest}\n")) {
@@ -21,6 +21,11 @@ fn told(change: &Change<'_>) -> String {
             Effect::Gained(way) => format!("+{way}"),
             Effect::Lost(way) => format!("-{way}"),
             Effect::Told(old, new) => format!("{old:?}>{new:?}"),
+            Effect::Condition(old, new) => format!("when {old:?}>{new:?}"),
+            Effect::Rate(old, new) => {
+                let count = |limit: &Option<RateLimit>| limit.as_ref().map(|limit| limit.requests);
+                format!("rate {:?}>{:?}", count(old), count(new))
+            }
         })
         .collect();
     format!("{} {} {}", change.kind.word(), change.name, effects.join(" "))
@@ -94,6 +99,43 @@ fn what_only_meets_in_some_names_is_found() {
 }
 
 #[test]
+fn conditions_and_limits_that_change() {
+    let rule = |more: &str| format!("tools: {{a: {{scopes: [x]{more}}}}}");
+    let (plain, asked) = (rule(""), rule(", when: 'args.n == 1'"));
+    check(&plain, &asked, &["tool a when None>Some(\"args.n == 1\")"]);
+    check(&asked, &plain, &["tool a when Some(\"args.n == 1\")>None"]);
+    let (few, many) = (rule(", rate_limit: {requests: 1, per: 1m}"), rule(", rate_limit: {requests: 9, per: 1m}"));
+    check(&few, &many, &["tool a rate Some(1)>Some(9)"]);
+    check(&plain, &rule(", mode: shadow"), &["tool a +any token"]);
+    // A condition on what nobody has yet is part of what is gained.
+    check("", &asked, &["tool a +x"]);
+}
+
+#[test]
+fn the_direction_of_a_change() {
+    let limit = |requests, by| Some(RateLimit { requests, per: 1_000, by });
+    let when = |text: &str| Some(text.to_owned());
+    for (effect, is_looser, is_tighter) in [
+        (Effect::Gained(Way(Vec::new())), true, false),
+        (Effect::Lost(Way(Vec::new())), false, true),
+        (Effect::Condition(None, when("a")), false, true),
+        (Effect::Condition(when("a"), None), true, false),
+        (Effect::Condition(when("a"), when("b")), true, true),
+        (Effect::Rate(None, limit(1, LimitBy::Subject)), false, true),
+        (Effect::Rate(limit(1, LimitBy::Subject), limit(2, LimitBy::Subject)), true, false),
+        (Effect::Rate(limit(2, LimitBy::Subject), limit(1, LimitBy::Subject)), false, true),
+        (Effect::Rate(limit(1, LimitBy::Subject), limit(1, LimitBy::Client)), true, true),
+    ] {
+        assert_eq!(
+            (effect.goes(Direction::Loosened), effect.goes(Direction::Tightened)),
+            (is_looser, is_tighter),
+            "{effect:?}"
+        );
+        assert_eq!(effect.goes(Direction::Neutral), !is_looser && !is_tighter, "{effect:?}");
+    }
+}
+
+#[test]
 fn a_hierarchy_that_changes() {
     let tools = "tools: {a: {scopes: [read]}}";
     let with = format!("scopes: {{write: {{implies: [read]}}}}\n{tools}");
@@ -162,7 +204,7 @@ proptest! {
                 let (way, before) = match effect {
                     Effect::Gained(way) => (way, false),
                     Effect::Lost(way) => (way, true),
-                    Effect::Told(..) => continue,
+                    Effect::Told(..) | Effect::Condition(..) | Effect::Rate(..) => continue,
                 };
                 let set: Vec<&str> = way.0.iter().map(String::as_str).collect();
                 prop_assert_eq!(permits(&old, &change.name, &set), before);
