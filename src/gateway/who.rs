@@ -30,10 +30,14 @@ pub async fn who(gateway: &Gateway, session: &ServerSession) -> Result<Arc<Calle
         url: &gateway.config.resource,
     };
     let caller = verified(gateway, &bearer, &presented).await;
-    let issuers = gateway.verifier.ring().issuers();
-    let issuer = token::claimed_issuer(&bearer, &issuers).map(|issuer| &*issuer.name);
-    let named = caller.as_ref().map_or(issuer, |caller| Some(&*caller.issuer));
-    gateway.report.verified(named, caller.as_ref().err().copied());
+    match &caller {
+        Ok(caller) => gateway.report.verified(Some(&*caller.issuer), None),
+        Err(refusal) => {
+            let issuers = gateway.verifier.ring().issuers();
+            let claimed = token::claimed_issuer(&bearer, &issuers).map(|issuer| &*issuer.name);
+            gateway.report.verified(claimed, Some(*refusal));
+        }
+    }
     caller
 }
 

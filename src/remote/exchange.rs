@@ -116,9 +116,12 @@ impl Exchanger {
         let question = client::form(&self.settings.client, &parameters, endpoint.as_str(), now);
         let answer = self.client.ask(endpoint, question.map_err(NoToken::Unavailable)?).await;
         match answer {
-            Ok(answer) => read(&answer.body).ok_or_else(|| {
-                NoToken::Unavailable(format!("the answer of {endpoint} is no token that can be sent"))
-            }),
+            Ok(answer) => {
+                let no = |why: &str| NoToken::Unavailable(format!("the answer of {endpoint} is {why}"));
+                let found = read(&answer.body).ok_or_else(|| no("no token that can be sent"))?;
+                // INVARIANT: the caller's own token never leaves the gateway, whoever hands it back.
+                if *found.0 == *token.expose() { Err(no("the caller's own token")) } else { Ok(found) }
+            }
             Err(no @ Unanswered::Status(_, 400..=499)) => Err(NoToken::Refused(no.to_string())),
             Err(no) => Err(NoToken::Unavailable(no.to_string())),
         }

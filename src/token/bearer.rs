@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::thumbprint::sha256;
+use super::twin::twin;
 use crate::refusal::Refusal;
 
 /// The longest token that is looked at, in bytes.
@@ -28,6 +29,12 @@ impl<'a> Bearer<'a> {
     #[must_use]
     pub fn digest(self) -> TokenDigest {
         TokenDigest(sha256(self.0.as_bytes()))
+    }
+
+    /// The digest of the other text that the same token may have: see [`twin`].
+    #[must_use]
+    pub(super) fn twin_digest(self) -> Option<TokenDigest> {
+        twin(self.0).map(|other| TokenDigest(sha256(other.as_bytes())))
     }
 }
 

@@ -17,21 +17,6 @@ const MAX_NAME: usize = 1024;
 /// The end of the year 9999. What is later was not meant in seconds.
 const LAST_TIME: u64 = 253_402_300_799;
 
-/// Claims that only an ID token has (OpenID Connect Core §2, §3.3.2.11; FAPI 1.0 Part 2 §5.1.1).
-const OF_AN_ID_TOKEN: [&str; 4] = ["nonce", "at_hash", "c_hash", "s_hash"];
-
-/// Claims that no ID token has: what was granted, and how a client proved itself to Entra ID or got it from Auth0.
-const OF_AN_ACCESS_TOKEN: [&str; 7] = ["scope", "scp", "scopes", "permissions", "azpacr", "appidacr", "gty"];
-
-/// What [`KIND_CLAIMS`] say of access tokens. Compared without case.
-const ACCESS_KINDS: [&str; 5] = ["access", "access_token", "bearer", "dpop", "at+jwt"];
-
-/// Claims in which issuers say what kind of token it is: Cognito, Ory, Keycloak, and RFC 7662 §2.2.
-const KIND_CLAIMS: [&str; 3] = ["token_use", "typ", "token_type"];
-
-/// What they say of tokens that are for the client or for the issuer itself. Compared without case.
-const OTHER_KINDS: [&str; 7] = ["id", "id_token", "refresh", "refresh_token", "offline", "logout", "logout_token"];
-
 /// The claim set of a token. Nothing of it is believed before the signature is verified, except which issuer is to
 /// be asked.
 pub(super) struct Claims<'a> {
@@ -50,10 +35,8 @@ impl<'a> Claims<'a> {
     pub(super) fn read(payload: &'a [u8]) -> Result<Self, Refusal> {
         let members = Json::read_object(payload).map_err(|_| Refusal::TokenUnreadable)?;
         let text = std::str::from_utf8(payload).map_err(|_| Refusal::TokenUnreadable)?;
-        if OF_AN_ID_TOKEN.iter().any(|name| members.contains_key(*name)) {
-            return Err(Refusal::TokenTypeWrong);
-        }
-        Ok(Self { members, text })
+        let claims = Self { members, text };
+        if claims.is_marked_as_id_token() { Err(Refusal::TokenTypeWrong) } else { Ok(claims) }
     }
 
     /// The member of this very name.
@@ -68,7 +51,7 @@ impl<'a> Claims<'a> {
 
     /// The caller these claims make, once `issuer` is known to have signed them.
     pub(super) fn caller(&self, issuer: &Issuer, typ: Typ, now: UnixTime) -> Result<Caller, Refusal> {
-        if typ != Typ::AccessToken && !issuer.client_as_audience && self.is_for_its_client()? {
+        if typ != Typ::AccessToken && !issuer.client_as_audience && self.is_like_an_id_token()? {
             return Err(Refusal::TokenTypeWrong);
         }
         let expires = self.time("exp")?.ok_or(Refusal::TokenClaimsInvalid)?;
@@ -94,7 +77,7 @@ impl<'a> Claims<'a> {
         Ok(Caller {
             issuer: issuer.name.clone(),
             subject: Box::from(subject),
-            client_id: self.client_id()?.map(Box::from),
+            client_id: self.client()?.map(Box::from),
             token_id: self.name("jti")?.map(Box::from),
             session_id: self.name("sid")?.map(Box::from),
             confirmation: self.confirmation()?,
@@ -112,6 +95,13 @@ impl<'a> Claims<'a> {
         }
     }
 
+    /// The client that got the token: `client_id` or `azp`, else Okta's `cid` or the `appid` of Entra ID, where these
+    /// are names. Other issuers mean other things by the latter two, so that they never stand in for a subject.
+    pub(super) fn client(&self) -> Result<Option<&str>, Refusal> {
+        let of_vendors = || ["cid", "appid"].into_iter().find_map(|claim| self.name(claim).ok().flatten());
+        Ok(self.client_id()?.or_else(of_vendors))
+    }
+
     /// RFC 7800 §3.1. A token bound in a way that cannot be checked is no token that can be used.
     fn confirmation(&self) -> Result<Confirmation, Refusal> {
         let Some(cnf) = self.get("cnf") else { return Ok(Confirmation::None) };
@@ -126,34 +116,6 @@ impl<'a> Claims<'a> {
             "x5t#S256" => Ok(Confirmation::Certificate(Box::from(thumbprint))),
             _ => Err(Refusal::TokenTypeWrong),
         }
-    }
-
-    /// RFC 8725 §3.12: what says that it is another kind of token is one, whatever its header says.
-    fn check_kind(&self) -> Result<(), Refusal> {
-        let kinds = KIND_CLAIMS.iter().filter_map(|name| self.get(name)?.as_str());
-        let is_other = |kind: &str| OTHER_KINDS.iter().any(|other| kind.eq_ignore_ascii_case(other));
-        // Logout tokens and other news of events (RFC 8417 §2.2).
-        let is_event = matches!(self.get("events"), Some(Json::Object(_)));
-        if is_event || kinds.into_iter().any(is_other) { Err(Refusal::TokenTypeWrong) } else { Ok(()) }
-    }
-
-    /// Whether it is meant for nobody but the client that got it, and nothing says that it is an access token: then
-    /// it is an ID token (OpenID Connect Core §2, `aud` and `azp`), or cannot be told from one.
-    fn is_for_its_client(&self) -> Result<bool, Refusal> {
-        let clients = [self.name("client_id")?, self.name("azp")?];
-        let is_client = |name: &str| clients.contains(&Some(name));
-        let is_for_client = match self.get("aud") {
-            Some(Json::String(one)) => is_client(one),
-            Some(Json::Array(many)) => {
-                !many.is_empty() && many.iter().all(|one| one.as_str().is_some_and(is_client))
-            }
-            None | Some(Json::Null | Json::Bool(_) | Json::Number(_) | Json::Object(_)) => false,
-        };
-        let kinds = KIND_CLAIMS.iter().filter_map(|name| self.get(name)?.as_str());
-        let is_access = |kind: &str| ACCESS_KINDS.iter().any(|access| kind.eq_ignore_ascii_case(access));
-        let is_marked = OF_AN_ACCESS_TOKEN.iter().any(|name| self.members.contains_key(*name))
-            || kinds.into_iter().any(is_access);
-        Ok(is_for_client && !is_marked)
     }
 
     /// RFC 7519 §4.1.4 to §4.1.6.

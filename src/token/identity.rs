@@ -185,7 +185,8 @@ pub struct Identity<'a> {
 
 /// A token for the upstream that says who calls. It is never an access token: its `typ` says so.
 ///
-/// `sub` is unique for one issuer only; `sub_id` (RFC 9493 §3.2.3) has both.
+/// `sub` is unique for one issuer only; `sub_id` (RFC 9493 §3.2.3) has both. `scope` has the caller's scopes, without
+/// those that cannot stand in a list of words.
 ///
 /// # Errors
 /// [`SigningFailed`] where the key cannot sign.
@@ -197,13 +198,21 @@ pub fn mint_identity(key: &SigningKey, caller: &Caller, identity: &Identity<'_>)
         ("sub_id", Some(json!({"format": "iss_sub", "iss": caller.issuer, "sub": caller.subject}))),
         ("aud", Some(json!(audience))),
         ("client_id", caller.client_id.as_deref().map(Value::from)),
-        ("scope", Some(json!(caller.scopes.iter().collect::<Vec<_>>().join(" ")))),
+        (
+            "scope",
+            Some(json!(caller.scopes.iter().filter(|name| is_scope_token(name)).collect::<Vec<_>>().join(" "))),
+        ),
         ("iat", Some(json!(issued.0))),
         ("exp", Some(json!(issued.plus(life.min(MAX_LIFE)).0))),
         ("jti", Some(json!(token_id))),
     ];
     let claims = claims.into_iter().filter_map(|(name, value)| Some((String::from(name), value?)));
     key.mint(TYP, claims.collect::<Map<_, _>>())
+}
+
+/// RFC 6749 §3.3. An element of an array in a token may be any text, and one with a space would be read as two scopes.
+fn is_scope_token(name: &str) -> bool {
+    name.bytes().all(|byte| matches!(byte, 0x21 | 0x23..=0x5B | 0x5D..=0x7E))
 }
 
 #[cfg(test)]

@@ -97,7 +97,13 @@ impl Revocations {
             || has(&self.token_ids, caller.token_id.as_deref())
             || has(&self.client_ids, caller.client_id.as_deref())
             || has(&self.session_ids, caller.session_id.as_deref())
-            || (self.tokens.len() > 0 && self.tokens.contains(issuer, &token.digest()))
+            || (self.tokens.len() > 0 && self.revokes_text(issuer, token))
+    }
+
+    /// Whether the text of this token is revoked, or the other one that it may have.
+    fn revokes_text(&self, issuer: &str, token: &Bearer<'_>) -> bool {
+        let digests = [Some(token.digest()), token.twin_digest()];
+        digests.into_iter().flatten().any(|digest| self.tokens.contains(issuer, &digest))
     }
 
     /// How many entries the list has, each counted once.

@@ -7,6 +7,7 @@ mod dpop;
 mod form;
 mod issuer;
 mod jwks;
+mod kinds;
 mod signature;
 mod signing;
 

@@ -90,3 +90,11 @@ async fn without_a_token_nothing_is_sent_on() {
         assert!(metrics.render().contains(&line), "{line}");
     }
 }
+
+#[tokio::test]
+async fn the_callers_own_token_is_none_for_the_upstream() {
+    let (folder, published) = (tempfile::tempdir().unwrap(), Published::text(answer("mine", 300)));
+    let (exchanger, _) = exchanger(folder.path(), &published.start());
+    assert_eq!(exchange(&exchanger, "mine", &caller(300)).await, Err(Refusal::VerificationUnavailable));
+    assert_eq!(exchange(&exchanger, "yours", &caller(300)).await, Ok("mine".to_owned()));
+}

@@ -183,3 +183,29 @@ proptest! {
         prop_assert!(verify_at(&signed, &ISSUERS, NOW).is_err());
     }
 }
+
+#[test]
+fn a_token_that_is_revoked_by_its_text_is_revoked_in_its_other_text() {
+    let kid = |name: &str, kid: &str| format!(r#"{{"alg":"{name}","kid":"{kid}"}}"#);
+    for (signer, algorithm, header) in
+        [(&*P256, Algorithm::ES256, kid("ES256", "p256")), (&*P384, Algorithm::ES384, kid("ES384", "p384"))]
+    {
+        // Half of all signatures have an s in the upper half.
+        for _ in 0..20 {
+            let one = token(signer, algorithm, &header, &Payload::of_a().to_string());
+            let other = twin::twin(&one).unwrap();
+            assert_eq!(twin::twin(&other).as_ref(), Some(&one));
+            assert_ne!(one, other);
+            let caller = accepts("as it was issued", &one);
+            assert_eq!(accepts("with the other signature", &other), caller);
+            for (listed, presented) in [(&one, &one), (&one, &other), (&other, &one)] {
+                let digest = encode(&Bearer::try_from(&**listed).unwrap().digest().0);
+                let list = Revocations::parse("revoked", &format!("token_sha256: [{digest}]")).unwrap();
+                assert!(list.revokes(&caller, &Bearer::try_from(&**presented).unwrap()), "{algorithm}");
+            }
+        }
+    }
+    for token in ["", "a", "a.b.c", "a.b.", "a.b.!", &with_payload("{}")] {
+        assert_eq!(twin::twin(token), None, "{token}");
+    }
+}

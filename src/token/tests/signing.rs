@@ -187,6 +187,24 @@ fn an_identity_is_short_and_for_the_upstream_alone() {
 }
 
 #[test]
+fn no_scope_of_an_identity_can_be_read_as_two() {
+    let key = SigningKey::from_pkcs8(&p256_der()).unwrap();
+    let identity = Identity { issuer: HERE, audience: "u", issued: UnixTime(NOW), life: 60, token_id: "once" };
+    for (scopes, expected) in [
+        (&["a", "b:c/d"][..], "a b:c/d"),
+        (&["a", "admin read"], "a"),
+        (&["admin\tread", "admin\u{a0}read", "\u{fc}", "\"", "\\", "admin\n", "z"], "z"),
+        (&["two words"], ""),
+        (&[], ""),
+    ] {
+        let scopes = Scopes::from_names(scopes.iter().copied());
+        let caller = Caller { scopes, ..Caller::new(B, "x", UnixTime(NOW)) };
+        let [_, claims] = opened(&mint_identity(&key, &caller, &identity).unwrap());
+        assert_eq!(claims["scope"], expected, "{caller:?}");
+    }
+}
+
+#[test]
 fn debug_does_not_show_the_key() {
     let shown = format!("{:?}", SigningKey::from_pkcs8(&p256_der()).unwrap().with_kid("k"));
     assert_eq!(shown, "SigningKey { algorithm: ES256, kid: Some(\"k\"), .. }");
