@@ -311,7 +311,7 @@ impl Policy {
         let asked = Asked { grants, name, facts };
         let objection = shadow.and_then(|rule| self.objection(rule, &asked).map(|reason| (rule, reason)));
         let would_deny = objection.map(|(rule, reason)| WouldDeny { rule: Some(&rule.label), reason });
-        let limits = [enforced.and_then(Rule::limit), shadow.and_then(Rule::limit)];
+        let limits = [enforced, shadow].map(|rule| rule.and_then(|rule| self.limit(rule)));
         let refused = match (enforced, shadow) {
             (Some(rule), _) => self.objection(rule, &asked).map(|reason| (Some(rule), reason)),
             // What only a rule in shadow names is let through: not enforcing is what the rule asks for. Not so
@@ -335,6 +335,12 @@ impl Policy {
             _ => Vec::new(),
         };
         Ruling::Deny(Denial { reason, rule: label, on_deny, needs })
+    }
+
+    /// The limit of a rule. In a policy that is wholly in shadow none is enforced.
+    fn limit<'p>(&'p self, rule: &'p Rule) -> Option<Limit<'p>> {
+        let limit = rule.limit()?;
+        Some(if self.mode == Mode::Shadow { Limit { mode: Mode::Shadow, ..limit } } else { limit })
     }
 
     /// Why the rule would refuse what is asked, if it would.

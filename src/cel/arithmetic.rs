@@ -40,13 +40,19 @@ pub(super) fn apply<'a>(binary: Binary, one: &Value<'a>, two: &Value<'a>, fuel: 
             };
             result.map(Value::Uint).ok_or(Error::Overflow)
         }
-        (Value::Double(one), Value::Double(two)) => Ok(Value::Double(match binary {
-            Binary::Add => one + two,
-            Binary::Subtract => one - two,
-            Binary::Multiply => one * two,
-            Binary::Divide => one / two,
-            _ => return Err(Error::WrongType),
-        })),
+        (Value::Double(one), Value::Double(two)) => {
+            refuse_zero(binary, *two == 0.0)?;
+            let result = match binary {
+                Binary::Add => one + two,
+                Binary::Subtract => one - two,
+                Binary::Multiply => one * two,
+                Binary::Divide => one / two,
+                _ => return Err(Error::WrongType),
+            };
+            // Stricter than CEL: what is no number is neither more nor less than a bound, so that a condition on the
+            // contrary would hold.
+            if result.is_finite() { Ok(Value::Double(result)) } else { Err(Error::Overflow) }
+        }
         (Value::Text(one), Value::Text(two)) if binary == Binary::Add => {
             fuel.bytes(one.len().saturating_add(two.len()))?;
             Ok(Value::Text([&**one, &**two].concat().into()))

@@ -131,7 +131,12 @@ impl Checker<'_> {
                 "scopes go into `scopes` or `any_of` of the rule; conditions are for what scopes cannot say",
             );
         }
-        match nearest(name, &known) {
+        let meant = match name {
+            "arguments" | "params" | "input" => known.iter().copied().find(|known| *known == "args"),
+            "token" | "jwt" | "user" => Some("claims"),
+            _ => nearest(name, &known),
+        };
+        match meant {
             Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
             None => fault.hint(format!(
                 "a rule about a {} can look at `{}`",
@@ -469,20 +474,22 @@ fn result(binary: Binary, one: &Type, two: &Type) -> Option<Type> {
     }
 }
 
-/// The size of a compiled expression that costs one step for each 32 bytes of text; what is larger costs more.
-const SMALL: usize = 16 * 1024;
+/// The size of a compiled expression that costs [`LIGHT`] steps for each 32 bytes of text. What is larger costs more in
+/// proportion: in the worst case every character of the text is looked at from every place of the expression.
+const SMALL: usize = 2 * 1024;
+const LIGHT: u64 = 8;
 /// The largest.
 const LARGEST: usize = 256 * 1024;
 
 fn matcher(source: &str) -> Result<Matcher, String> {
     let mut size = SMALL;
-    let mut weight = 8;
+    let mut weight = LIGHT;
     loop {
         match RegexBuilder::new(source).size_limit(size).dfa_size_limit(1024 * 1024).nest_limit(64).build() {
             Ok(regex) => return Ok(Matcher { regex, weight }),
             Err(regex::Error::CompiledTooBig(_)) if size < LARGEST => {
-                size = size.saturating_mul(4);
-                weight = weight.saturating_mul(4);
+                size = size.saturating_mul(2);
+                weight = weight.saturating_mul(2);
             }
             Err(regex::Error::CompiledTooBig(_)) => return Err("this regular expression is too large".to_owned()),
             Err(error) => {
@@ -511,6 +518,9 @@ fn unknown_function(at: usize, name: &str, is_method: bool) -> Fault {
     });
     known.dedup();
     let fault = Fault::new(at, format!("there is no function `{name}`"));
+    if name == "now" {
+        return fault.hint("the time of the request is `request.time`");
+    }
     match nearest(name, &known) {
         Some(meant) => fault.hint(format!("did you mean `{meant}`?")),
         None => fault.hint(format!("the functions are `{}`", known.join("`, `"))),

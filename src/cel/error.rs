@@ -19,6 +19,8 @@ pub enum Error {
     Inexact,
     /// JSON that the strict reader refuses.
     Unreadable,
+    /// A key that another one in the same object differs from only by case or look.
+    Disguised,
     /// The upstream has not listed the tool, so that its annotations are not known.
     NotListed,
     /// The evaluation would cost more than any may.
@@ -38,6 +40,7 @@ impl Error {
             Self::Unparsable => "unparsable",
             Self::Inexact => "inexact_number",
             Self::Unreadable => "unreadable",
+            Self::Disguised => "key_disguised",
             Self::NotListed => "not_listed",
             Self::TooCostly => "too_costly",
         }

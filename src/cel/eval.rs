@@ -16,6 +16,7 @@ use super::parser::{Binary, Literal};
 use super::plan::{Document, Fact, Plan, Walk};
 use super::value::{Fuel, Text, Value, members, of_json};
 use super::{Facts, arithmetic, network, text, time};
+use crate::message::disguise;
 
 /// The most steps of one evaluation. Each is well under a microsecond.
 pub(super) const MOST_STEPS: u64 = 200_000;
@@ -82,11 +83,11 @@ impl<'a> Evaluation<'a> {
                 Ok(Value::Text(Text::Borrowed(value)))
             }
             Plan::Select(of, field) => match self.value(of)? {
-                Value::Map(map) => map.get(&**field).cloned().ok_or(Error::NoSuchKey),
+                Value::Map(map) => entry(&map, field, &mut self.fuel)?.cloned().ok_or(Error::NoSuchKey),
                 other => Err(wrong(&other)),
             },
             Plan::Has(of, field) => match self.value(of)? {
-                Value::Map(map) => Ok(Value::Bool(map.contains_key(&**field))),
+                Value::Map(map) => Ok(Value::Bool(entry(&map, field, &mut self.fuel)?.is_some())),
                 other => Err(wrong(&other)),
             },
             Plan::Index(of, key) => self.index(of, key),
@@ -157,24 +158,33 @@ impl<'a> Evaluation<'a> {
         opened.members.as_mut().ok_or(Error::Unreadable)
     }
 
-    fn has_member(&mut self, document: Document, name: &str) -> Result<bool, Error> {
+    /// Where the member called `name` stands in a document.
+    fn find(&mut self, document: Document, name: &str) -> Result<Option<usize>, Error> {
         let members = self.opened(document)?;
-        let (count, found) = (members.len(), members.iter().any(|(member, ..)| **member == *name));
-        self.fuel.bytes(count)?;
-        Ok(found)
+        let (mut found, mut is_disguised, mut cost) = (None, false, 0_usize);
+        for (at, (member, ..)) in members.iter().enumerate() {
+            cost = cost.saturating_add(32).saturating_add(member.len());
+            if **member == *name {
+                found = Some(at);
+            } else {
+                is_disguised |= disguise::is_disguised(member, &[name]);
+            }
+        }
+        self.fuel.bytes(cost)?;
+        if is_disguised { Err(Error::Disguised) } else { Ok(found) }
+    }
+
+    fn has_member(&mut self, document: Document, name: &str) -> Result<bool, Error> {
+        Ok(self.find(document, name)?.is_some())
     }
 
     /// A member of a document: only it is read, and once.
     fn member(&mut self, document: Document, name: &str) -> Result<Option<Value<'a>>, Error> {
-        let members = self.opened(document)?;
-        let count = members.len();
-        let found = members.iter().position(|(member, ..)| **member == *name);
-        let entry = found.and_then(|at| members.get(at));
-        let (raw, known) = match entry {
+        let found = self.find(document, name)?;
+        let (raw, known) = match found.and_then(|at| self.opened(document).ok()?.get(at)) {
             None => return Ok(None),
             Some((_, raw, known)) => (*raw, known.clone()),
         };
-        self.fuel.bytes(count)?;
         if known.is_some() {
             return Ok(known);
         }
@@ -209,7 +219,7 @@ impl<'a> Evaluation<'a> {
         match (of, key) {
             (Value::Map(map), Value::Text(key)) => {
                 self.fuel.bytes(key.len())?;
-                map.get(&*key).cloned().ok_or(Error::NoSuchKey)
+                entry(&map, &key, &mut self.fuel)?.cloned().ok_or(Error::NoSuchKey)
             }
             (Value::List(list), key) => {
                 let at = arithmetic::index(&key)?;
@@ -250,7 +260,7 @@ impl<'a> Evaluation<'a> {
                 (one, Value::List(list)) => contains(list, one, fuel).map(Value::Bool),
                 (Value::Text(key), Value::Map(map)) => {
                     fuel.bytes(key.len())?;
-                    Ok(Value::Bool(map.contains_key(&**key)))
+                    Ok(Value::Bool(entry(map, key, fuel)?.is_some()))
                 }
                 (_, other) => Err(wrong(other)),
             },
@@ -341,6 +351,22 @@ impl<'a> Evaluation<'a> {
         }
         self.condition(body).map(|holds| Some(Value::Bool(holds)))
     }
+}
+
+/// The value of a key. Where another key differs from it only by case or look, there is none: servers whose decoders
+/// do not mind the case could read that one instead (see [`disguise`]).
+fn entry<'m, 'a>(
+    map: &'m BTreeMap<Text<'a>, Value<'a>>,
+    name: &str,
+    fuel: &mut Fuel,
+) -> Result<Option<&'m Value<'a>>, Error> {
+    let mut is_disguised = false;
+    for key in map.keys() {
+        fuel.take(1)?;
+        fuel.bytes(key.len())?;
+        is_disguised |= disguise::is_disguised(key, &[name]);
+    }
+    if is_disguised { Err(Error::Disguised) } else { Ok(map.get(name)) }
 }
 
 fn contains(list: &[Value<'_>], wanted: &Value<'_>, fuel: &mut Fuel) -> Result<bool, Error> {

@@ -122,6 +122,7 @@ impl<'s> Lexer<'s> {
         Err(match first {
             '&' => fault.hint("write `&&`"),
             '|' => fault.hint("write `||`"),
+            '=' if self.rest.starts_with("=~") => fault.hint("write `args.name.matches(\"^[a-z]+$\")`"),
             '=' => fault.hint("write `==`"),
             '“' | '”' | '‘' | '’' => fault.hint("write straight quotes"),
             _ => fault,

@@ -104,7 +104,15 @@ pub(super) fn parse(source: &str) -> Result<Expr, Fault> {
     let whole = parser.expression()?;
     match parser.peek() {
         (_, Token::End) => Ok(whole),
-        (at, token) => Err(Fault::new(at, format!("{} is not expected here", describe(&token)))),
+        (at, token) => {
+            let fault = Fault::new(at, format!("{} is not expected here", describe(&token)));
+            Err(match (&whole.form, &token) {
+                (_, Token::Name(name)) if &**name == "and" => fault.hint("write `&&`"),
+                (_, Token::Name(name)) if &**name == "or" => fault.hint("write `||`"),
+                (Form::Name(name), _) if &**name == "not" => fault.hint("write `!` for `not`"),
+                _ => fault,
+            })
+        }
     }
 }
 

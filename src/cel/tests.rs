@@ -4,6 +4,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod hostile;
+
 const TOOL: Declared<'static> = Declared { about: About::Tool, vars: &[] };
 
 const CLAIMS: &str = r#"{"sub":"alice","groups":["ops","dev"],"level":3,"org":{"id":"acme","flags":{"a":true}}}"#;
@@ -161,7 +163,14 @@ fn integers_and_doubles_are_compared_exactly() {
         let source = format!("{source} && args.n == 5");
         assert_eq!(holds(&source), Ok(true), "{source}");
     }
-    assert_eq!(holds("args.d / 0.0 * 0.0 == args.d || args.d / 0.0 * 0.0 < 1"), Ok(false), "not a number");
+    // Stricter than CEL, where these are infinite or no number: "not more than 10" would hold then.
+    for (source, error) in [
+        ("!(args.d / 0.0 > 10.0)", Error::DivisionByZero),
+        ("!(0.0 / 0.0 * args.d > 10.0)", Error::DivisionByZero),
+        ("args.d * 1e308 * -1e308 < 10.0", Error::Overflow),
+    ] {
+        assert_eq!(holds(source), Err(error), "{source}");
+    }
 }
 
 #[test]
@@ -247,6 +256,13 @@ fn hints_say_what_to_write() {
         ("arg.n == 5", "did you mean `args`?"),
         ("args.path.startswith('a')", "did you mean `startsWith`?"),
         ("args.n = 5", "write `==`"),
+        ("args.a =~ '^a'", "write `args.name.matches(\"^[a-z]+$\")`"),
+        ("args.n == 5 and true", "write `&&`"),
+        ("args.n == 5 or true", "write `||`"),
+        ("not args.n", "write `!` for `not`"),
+        ("arguments.n == 5", "did you mean `args`?"),
+        ("token.sub == 'a'", "did you mean `claims`?"),
+        ("now() > timestamp('2026-01-01T00:00:00Z')", "the time of the request is `request.time`"),
         ("tool.nam == ''", "did you mean `tool.name`?"),
     ] {
         assert_eq!(Condition::compile(source, TOOL).unwrap_err().hint.as_deref(), Some(hint), "{source}");

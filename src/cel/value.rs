@@ -323,8 +323,9 @@ const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// A number as written: never another one in its place.
 ///
-/// An integer is one of 64 bits, or [`Value::Inexact`]. A fraction is the double that every reader makes of it. What
-/// is written as a fraction or a power and is too large for its last digit to count is [`Value::Inexact`].
+/// An integer is one of 64 bits, or [`Value::Inexact`]. A fraction is a double, if it is written with the digits that
+/// this double is written with, and so by every program that holds it in one. Servers that read decimals would see
+/// another number in more digits: those are [`Value::Inexact`], and so is what is too large for its last digit to count.
 pub(super) fn number<'a>(raw: &str) -> Value<'a> {
     if !raw.contains(['.', 'e', 'E']) {
         let int = raw.parse().ok().map(Value::Int);
@@ -332,14 +333,26 @@ pub(super) fn number<'a>(raw: &str) -> Value<'a> {
     }
     match raw.parse::<f64>() {
         // What is not zero must not become zero.
-        Ok(double) if double.abs() < EXACT && (double != 0.0 || is_zero(raw)) => Value::Double(double),
+        Ok(double) if double.abs() < EXACT && decimal(raw) == decimal(&format!("{double:e}")) => {
+            Value::Double(double)
+        }
         Ok(_) | Err(_) => Value::Inexact,
     }
 }
 
-fn is_zero(raw: &str) -> bool {
-    let digits = raw.split(['e', 'E']).next().unwrap_or_default();
-    !digits.contains(|letter: char| matches!(letter, '1'..='9'))
+/// The digits of a number without the zeros around them, and the power of ten of the last; none of zero. The sign is
+/// left out. `None` where the power does not fit.
+fn decimal(raw: &str) -> Option<(String, i64)> {
+    let (digits, power) = raw.split_once(['e', 'E']).unwrap_or((raw, "0"));
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all = [whole.trim_start_matches('-'), fraction].concat();
+    let digits = all.trim_end_matches('0');
+    if digits.is_empty() {
+        return Some((String::new(), 0));
+    }
+    let zeros = i64::try_from(all.len().checked_sub(digits.len())?).ok()?;
+    let power = power.parse::<i64>().ok()?.checked_sub(i64::try_from(fraction.len()).ok()?)?.checked_add(zeros)?;
+    Some((digits.trim_start_matches('0').to_owned(), power))
 }
 
 impl From<JsonFlaw> for Error {

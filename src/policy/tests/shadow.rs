@@ -105,6 +105,18 @@ fn limits_are_those_of_the_rules_that_decide() {
 }
 
 #[test]
+fn a_policy_in_shadow_enforces_no_limit() {
+    let rules = "mode: shadow\ntools: {a: {scopes: [w], rate_limit: {requests: 1, per: 1m}}}";
+    let policy = policy(rules);
+    for held in ["w", ""] {
+        let Ruling::Permit(permit) = policy.decide(&policy.grants(&scopes(held)), Kind::Tool, "a") else {
+            panic!("refused")
+        };
+        assert_eq!(permit.limits().map(|limit| limit.mode).collect::<Vec<_>>(), [Mode::Shadow], "{held}");
+    }
+}
+
+#[test]
 fn what_matches_is_told_in_the_order_in_which_it_decides() {
     let policy = policy("tools: {'*': {scopes: []}, 'a*': {scopes: [a]}, ab: {scopes: [b]}, '*zz': {deny: true}}");
     let labels = |name| policy.matches(Kind::Tool, name).into_iter().map(|rule| rule.label).collect::<Vec<_>>();
