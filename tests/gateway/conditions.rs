@@ -188,3 +188,55 @@ fn a_rate_limit_counts_each_caller_and_outlives_a_reload() {
     assert_eq!(call(&gateway, &alice, "a", "{}").status, 429);
     assert_eq!(call(&gateway, &bob, "a", "{}").status, 200);
 }
+
+#[test]
+fn each_message_of_a_batch_is_judged_and_counted_as_one_alone() {
+    let upstream = Upstream::new(|request| {
+        let batch: Value = serde_json::from_slice(&request.body).unwrap();
+        let answers: Vec<Value> = batch
+            .as_array()
+            .unwrap()
+            .iter()
+            .map(|message| json!({"jsonrpc": "2.0", "id": message["id"], "result": {}}))
+            .collect();
+        answer(&json!(answers).to_string())
+    });
+    let policy = "tools:
+  a: {scopes: [], when: args.n < 5}
+  b: {scopes: [], rate_limit: {requests: 3, per: 1h}}
+prompts: {greet: {scopes: [], when: args.name == claims.sub}}
+";
+    let gateway = setup(&upstream, policy).arg("--limits-batch", "5").start();
+    let send = |messages: &[(&str, &str)]| {
+        let messages: Vec<String> =
+            (1..).zip(messages).map(|(id, (method, params))| request(&format!("{id}"), method, params)).collect();
+        gateway.ask(&Ask::post(&token("alice", ""), format!("[{}]", messages.join(","))))
+    };
+    let (fine, bad) = (r#"{"name":"a","arguments":{"n":1}}"#, r#"{"name":"a","arguments":{"n":9}}"#);
+    assert_eq!(send(&[("tools/call", fine), ("tools/call", fine)]).status, 200);
+    let seen = upstream.requests().len();
+    for messages in [
+        [("tools/call", fine), ("tools/call", bad)],
+        [("tools/call", bad), ("tools/call", fine)],
+        [("tools/call", fine), ("tools/call", r#"{"name":"a","arguments":{"n":1,"N":9}}"#)],
+        [("tools/call", fine), ("prompts/get", r#"{"name":"greet","arguments":{"name":"bob"}}"#)],
+        // A completion has no arguments that a condition could look at.
+        [
+            ("tools/call", fine),
+            (
+                "completion/complete",
+                r#"{"ref":{"type":"ref/prompt","name":"greet"},"argument":{"name":"name","value":"alice"}}"#,
+            ),
+        ],
+    ] {
+        assert!(send(&messages).text().contains("40303"), "{messages:?}");
+    }
+    assert_eq!(upstream.requests().len(), seen, "nothing of them reached the upstream");
+    let limited = ("tools/call", r#"{"name":"b"}"#);
+    assert_eq!(send(&[limited, limited]).status, 200);
+    let refused = send(&[limited, limited]);
+    assert_eq!((refused.status, refused.header("retry-after").is_some()), (429, true));
+    // Elsewhere than in a batch it is the same counter.
+    assert_eq!(call(&gateway, &token("alice", ""), "b", "{}").status, 429);
+    assert_eq!(upstream.requests().len(), seen + 1);
+}
