@@ -7,7 +7,7 @@ use http::Method;
 
 use super::bound::bind;
 use super::downstream::{Ending, Passage};
-use super::exchange::{Forward, No, Stop, Turn, standing};
+use super::exchange::{Forward, No, Stop, Turn};
 use super::intake::Room;
 use crate::judge;
 use crate::message::batch::answers::Arrays;
@@ -36,7 +36,6 @@ impl Turn<'_> {
             passage.in_flight = Some(self.gateway.in_flight.enter(sealed, ids.iter().cloned())?);
         }
         passage.arrays = Arrays::Of(ids.into_iter().map(SameId::into_owned).collect());
-        passage.standing = messages.iter().find_map(standing);
         passage.is_list = messages.iter().any(|message| matches!(message.ask, Ask::List(_)));
         let forward = Forward { permit, method: Method::POST, body: body.clone(), bound, room: Some(room) };
         self.forward(forward, passage).await

@@ -293,7 +293,7 @@ impl<'a> Turn<'a> {
             passage.is_list = true;
             passage.page = Page::asked(list, &message);
         }
-        passage.standing = standing(&message);
+        passage.standing = standing(&message, &permit);
         passage.makers.note(&passage.owner, permit.tasks());
         passage.tasks = Context::of(&message, &permit);
         let rewritten = permit.rewritten(&body).map_err(|refusal| no(&message, &refusal.into()))?;
@@ -387,10 +387,11 @@ fn unread(no: Unrecognised<'_>, body: &[u8]) -> Stop {
 }
 
 /// What the stream of a listener stands for.
-pub(super) fn standing(message: &Message<'_>) -> Option<Standing> {
+fn standing(message: &Message<'_>, permit: &Permit<'_>) -> Option<Standing> {
     let Ask::Listen { uris, lists, .. } = &message.ask else { return None };
     let uris = uris.iter().map(|uri| uri.clone().into_owned()).collect();
-    Some(Standing::subscription(message.id?, lists, uris))
+    let makers = permit.tasks().iter().filter_map(|task| task.maker.clone()).collect();
+    Some(Standing::subscription(message.id?, lists, uris, makers))
 }
 
 /// The refusal of a message that was understood.

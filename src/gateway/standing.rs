@@ -11,6 +11,7 @@ use crate::judge::{self, Change, apps};
 use crate::live::Snapshot;
 use crate::message::notice::{Changed, closed, list_changed};
 use crate::policy::{Grants, Kind, View};
+use crate::session::task::Maker;
 
 /// What a standing stream was opened for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,6 +22,8 @@ pub struct Standing {
     wants: Change,
     /// The resources it rests on.
     uris: Vec<String>,
+    /// What made the tasks it rests on.
+    makers: Vec<Maker>,
     /// Whether the server has said something. Its acknowledgment must be the first message of a subscription.
     has_begun: bool,
     /// Whether the gateway has said something.
@@ -34,22 +37,28 @@ impl Standing {
     /// `initialize`: those that want to know of no change drop the notification, and all others need it.
     #[must_use]
     pub fn of_session() -> Self {
-        Self { wants: Change::ALL, ..Self::for_subscription(None, &[], Vec::new()) }
+        Self { wants: Change::ALL, ..Self::for_subscription(None, &[], Vec::new(), Vec::new()) }
     }
 
-    /// A subscription by the request with this `id`, to changes of `lists` and of the resources `uris`.
+    /// A subscription by the request with this `id`, to changes of `lists`, of the resources `uris`, and of tasks that
+    /// the `makers` made.
     #[must_use]
-    pub fn subscription(id: &str, lists: &[Changed], uris: Vec<String>) -> Self {
-        Self::for_subscription(Some(id.to_owned()), lists, uris)
+    pub fn subscription(id: &str, lists: &[Changed], uris: Vec<String>, makers: Vec<Maker>) -> Self {
+        Self::for_subscription(Some(id.to_owned()), lists, uris, makers)
     }
 
-    fn for_subscription(subscription: Option<String>, lists: &[Changed], uris: Vec<String>) -> Self {
+    fn for_subscription(
+        subscription: Option<String>,
+        lists: &[Changed],
+        uris: Vec<String>,
+        makers: Vec<Maker>,
+    ) -> Self {
         let wants = Change {
             tools: lists.contains(&Changed::Tools),
             prompts: lists.contains(&Changed::Prompts),
             resources: lists.contains(&Changed::Resources),
         };
-        Self { subscription, wants, uris, has_begun: false, has_spoken: false, untold: Change::default() }
+        Self { subscription, wants, uris, makers, has_begun: false, has_spoken: false, untold: Change::default() }
     }
 
     /// Notes that a message of the server passes.
@@ -63,14 +72,15 @@ impl Standing {
         self.has_spoken
     }
 
-    /// Whether the caller lost what the stream rests on: one of its resources. The request was permitted as a whole,
+    /// Whether the caller lost what the stream rests on: one of its resources, or what made one of its tasks. The request was permitted as a whole,
     /// and the specification has no way to take a part of a subscription back; whoever asks again learns what is
     /// missing.
     #[must_use]
     pub fn is_lost(&self, view: View<'_>, catalogue: &Catalogue) -> bool {
         let sees = |tool: &str| view.permits(Kind::Tool, tool);
         let has = |uri: &str| view.permits(Kind::Resource, uri) && apps::shows(catalogue, uri, false, sees);
-        !self.uris.iter().all(|uri| has(uri))
+        let has_made = |maker: &Maker| view.permits(maker.kind, &maker.name);
+        !(self.uris.iter().all(|uri| has(uri)) && self.makers.iter().all(has_made))
     }
 
     /// Notes what the caller sees otherwise than before.
@@ -179,7 +189,7 @@ mod tests {
 
     #[test]
     fn a_subscription_hears_of_what_it_asked_for_once_it_is_acknowledged() {
-        let mut standing = Standing::subscription("7", &[Changed::Prompts], Vec::new());
+        let mut standing = Standing::subscription("7", &[Changed::Prompts], Vec::new(), Vec::new());
         standing.note(Change::ALL);
         assert_eq!(told(&mut standing), "");
         assert_eq!(standing.last_words(), None);

@@ -311,6 +311,33 @@ fn a_subscription_ends_when_a_resource_is_lost_and_other_streams_go_on() {
     eventually("the audit", || (ends(&audit) == ["policy", "policy"]).then_some(()));
 }
 
+#[test]
+fn a_subscription_ends_when_what_made_a_task_is_lost() {
+    let upstream = Upstream::new(|request| {
+        if body(request).contains("tools/call") {
+            answer(r#"{"jsonrpc":"2.0","id":1,"result":{"task":{"taskId":"t","status":"working"}}}"#)
+        } else {
+            server(request)
+        }
+    });
+    let gateway = Gateway::before(&upstream);
+    let alice = token("alice", "r");
+    let made = gateway.ask(&Ask::post(&alice, call("read"))).json();
+    let task = made["result"]["task"]["taskId"].as_str().unwrap();
+    let wants = format!(r#"{{"taskIds":["{task}"]}}"#);
+    let mut lost = open(&gateway, &listen(&alice, "2", &wants));
+    let mut of_nobody = open(&gateway, &listen(&token("bob", "r"), "3", &wants));
+    reload(&gateway, &with(POLICY, "tools", "other: {scopes: [r]}"));
+    reload(&gateway, &POLICY.replace("read: {scopes: [r]}", "read: {scopes: [r, w]}"));
+    assert_eq!(lost.next()["id"], 2);
+    assert_eq!(lost.event(), None, "a clean end");
+    assert_eq!(gateway.ask(&listen(&alice, "4", &wants)).status, 403, "whoever asks again learns what is missing");
+    assert_eq!(gateway.metric("toolgate_streams_open", ""), 1);
+    reload(&gateway, "version: 1\n");
+    gateway.signal("TERM");
+    assert_eq!(of_nobody.next()["id"], 3, "what rests on nothing goes on");
+}
+
 /// Why streams ended, as the audit says.
 fn ends(audit: &Path) -> Vec<String> {
     let lines = std::fs::read_to_string(audit).unwrap_or_default();
