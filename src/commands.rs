@@ -3,6 +3,8 @@
 
 pub(crate) mod explain;
 mod healthcheck;
+mod init;
+mod lint;
 mod lock;
 mod policy;
 mod review;
@@ -53,6 +55,8 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 fn policy_task(task: PolicyTask) -> ExitCode {
     match task {
         PolicyTask::Check { file, json } => policy::check(&file, json),
+        PolicyTask::Init(args) => init::run(&args),
+        PolicyTask::Lint { file, access, json } => lint::run(&file, &access, json),
         PolicyTask::Lock(args) => lock::run(&args),
         PolicyTask::Test { file, json, junit } => {
             policy::test::test(&file, policy::test::Told { json, junit: junit.as_deref() })
@@ -163,6 +167,8 @@ mod tests {
             "demo --listen 127.0.0.1:0 --admin 127.0.0.1:0 --secret dev-secret-change-me --documents d --policy p",
             "token --sub alice --scope public:read --scope a --exp-hours 1",
             "policy check policy.yaml --json",
+            "policy init --upstream unix:/run/mcp/server.sock#/mcp --token-file a",
+            "policy lint policy.yaml --upstream http://127.0.0.1:9000/mcp --json",
             "policy lock --upstream http://127.0.0.1:9000/mcp --token-file a --token-file b -o tools.lock",
             "policy diff old.yaml new.yaml --fail-on loosened --json",
             "policy matrix policy.yaml --scopes a --scopes b --format markdown",

@@ -17,7 +17,7 @@ use crate::report::explained::rate;
 use crate::settings::args::{FailOn, MatrixFormat};
 
 /// Exit code where the question could not be answered, so that no script takes it for "nothing changed".
-const UNANSWERED: u8 = 2;
+pub(super) const UNANSWERED: u8 = 2;
 
 /// `policy diff`.
 pub(super) fn diff(old: &Path, new: &Path, fail_on: Option<FailOn>, is_for_programs: bool) -> ExitCode {

@@ -92,6 +92,24 @@ pub enum PolicyTask {
         #[arg(long, value_name = "FILE")]
         junit: Option<PathBuf>,
     },
+    /// Write a policy to start from: what a server lists, all of it refused
+    #[command(after_help = "Example:\n  toolgate policy init --upstream http://127.0.0.1:9000/mcp > policy.yaml")]
+    Init(Access),
+    /// Find rules about nothing that a server lists, and things that no rule is about
+    #[command(
+        after_help = "Exit codes: 0 nothing found, 1 something found, 2 the server or the policy cannot be read.\n\n\
+                            Example:\n  toolgate policy lint policy.yaml --upstream http://127.0.0.1:9000/mcp"
+    )]
+    Lint {
+        /// The policy
+        file: PathBuf,
+        /// The server
+        #[command(flatten)]
+        access: Access,
+        /// Print what is found as JSON
+        #[arg(long)]
+        json: bool,
+    },
     /// Pin what the tools of a server say of themselves
     #[command(
         after_help = "Example:\n  toolgate policy lock --upstream http://127.0.0.1:9000/mcp -o tools.lock\n  \

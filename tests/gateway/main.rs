@@ -41,6 +41,7 @@ mod sessions;
 mod smuggling;
 mod standing;
 mod streams;
+mod survey;
 mod tasks;
 mod tokens;
 mod transports;

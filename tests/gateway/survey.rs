@@ -1,0 +1,150 @@
+//! The commands that ask a server what it has: `policy init` and `policy lint`.
+
+use std::process::Command;
+
+use crate::support::Upstream;
+use crate::support::upstream::{Request, event, fine, json, last_chunk, stream_head, with_length};
+
+/// Runs `toolgate policy`: its exit code, standard output and standard error.
+fn policy(arguments: &[&str]) -> (i32, String, String) {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_toolgate"));
+    let output = command.arg("policy").args(arguments).env_clear().output().unwrap();
+    let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
+    (output.status.code().unwrap(), out, err)
+}
+
+fn answer(request: &Request, result: &str) -> String {
+    format!(r#"{{"jsonrpc":"2.0","id":{},"result":{result}}}"#, request.id())
+}
+
+const HELLO: &str = r#"{"protocolVersion":"2025-06-18","capabilities":{"tools":{},"resources":{}},"serverInfo":{"name":"s","version":"1"}}"#;
+
+/// A server of sessions that wants a token, and lists two pages of tools, one as JSON and one as a stream in which
+/// something else comes first.
+fn legacy() -> Upstream {
+    Upstream::new(|request| {
+        if request.header("authorization") != Some("Bearer sesame") {
+            return with_length("401 Unauthorized", "", "");
+        }
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        if body.contains("\"initialize\"") {
+            let headers = "Content-Type: application/json\r\nMcp-Session-Id: seven\r\n";
+            return with_length("200 OK", headers, &answer(request, HELLO));
+        }
+        let is_in_session = request.header("mcp-session-id") == Some("seven");
+        if !is_in_session || request.header("mcp-protocol-version") != Some("2025-06-18") {
+            return with_length("400 Bad Request", "", "");
+        }
+        if body.contains("\"cursor\":\"2\"") {
+            let page = answer(
+                request,
+                r#"{"tools":[{"name":"write","description":"x\n# y","annotations":{"destructiveHint":true}}]}"#,
+            );
+            let other = r#"{"jsonrpc":"2.0","method":"notifications/message","params":{"level":"info","data":1}}"#;
+            return vec![stream_head(), event(other), event(&page), last_chunk()];
+        }
+        if body.contains("\"tools/list\"") {
+            return json(&answer(request, r#"{"tools":[{"name":"read"}],"nextCursor":"2"}"#));
+        }
+        if body.contains("\"resources/templates/list\"") {
+            return json(&answer(request, r#"{"resourceTemplates":[{"uriTemplate":"x:{a}"}]}"#));
+        }
+        if body.contains("\"resources/list\"") {
+            return json(&answer(request, r#"{"resources":[]}"#));
+        }
+        assert!(!body.contains("prompts/list"), "the server said that it has none");
+        fine(request)
+    })
+}
+
+#[test]
+fn what_a_server_of_sessions_lists_becomes_a_policy_that_refuses_it() {
+    let upstream = legacy();
+    let folder = tempfile::tempdir().unwrap();
+    let token = folder.path().join("token");
+    std::fs::write(&token, "sesame\n").unwrap();
+    let token = token.to_str().unwrap();
+    let (code, out, err) = policy(&["init", "--upstream", &upstream.url, "--token-file", token]);
+    assert_eq!((code, err.contains("3 things")), (0, true), "{err}");
+    assert!(out.contains("  \"read\": {deny: true}\n"), "{out}");
+    let write = "  # says destructiveHint: true\n  # says: x\n  \"write\": {deny: true}\n";
+    assert!(out.contains(write) && out.contains("  # \"x:{a}\": {scopes: [some:scope]}\n"), "{out}");
+    let last = upstream.requests().pop().unwrap();
+    assert!(last.line().starts_with("DELETE") && last.header("mcp-session-id") == Some("seven"));
+
+    let file = folder.path().join("policy.yaml");
+    std::fs::write(&file, &out).unwrap();
+    let file = file.to_str().unwrap();
+    assert_eq!(policy(&["check", file]).0, 0);
+    let lint = |file| policy(&["lint", file, "--upstream", &upstream.url, "--token-file", token]);
+    let (code, out, _) = lint(file);
+    // The template is undecided.
+    assert_eq!((code, out.matches('\n').count()), (1, 1), "{out}");
+    assert!(out.contains("the resource `x:{a}` is in no rule"), "{out}");
+    std::fs::write(file, "version: 1\ntools:\n  read: {scopes: []}\n  'w*': {scopes: [w]}\n  gone: {scopes: []}\nresources: {'x:**': {scopes: []}}\n").unwrap();
+    let (code, out, err) = lint(file);
+    assert_eq!(code, 1, "{err}");
+    assert_eq!(out, format!("{file}:5: `tools.gone` decides about nothing that the server lists\n"));
+    std::fs::write(file, "version: 1\ntools: {'*': {scopes: [w]}}\nresources: {'x:**': {scopes: []}}\n").unwrap();
+    assert_eq!(lint(file).0, 0);
+
+    let (code, out, err) = policy(&["init", "--upstream", &upstream.url]);
+    assert_eq!((code, out.as_str()), (1, ""));
+    assert!(err.contains("wants a token") && err.contains("401"), "{err}");
+    assert_eq!(policy(&["lint", file, "--upstream", &upstream.url]).0, 2);
+}
+
+#[test]
+fn a_server_without_sessions_is_asked_in_its_own_way() {
+    let upstream = Upstream::new(|request| {
+        let body = String::from_utf8_lossy(&request.body).into_owned();
+        let error = |status: &str, code: i32| {
+            let body =
+                format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":{code},"message":""}}}}"#, request.id());
+            with_length(status, "Content-Type: application/json\r\n", &body)
+        };
+        let mirrors = [request.header("mcp-protocol-version"), request.header("mcp-method")];
+        match mirrors {
+            [Some("2026-07-28"), Some("tools/list")] => {
+                assert!(body.contains(r#""io.modelcontextprotocol/protocolVersion":"2026-07-28""#));
+                let result = r#"{"resultType":"complete","tools":[{"name":"a"}],"ttlMs":0,"cacheScope":"private"}"#;
+                json(&answer(request, result))
+            }
+            _ => error("404 Not Found", -32601),
+        }
+    });
+    let (code, out, err) = policy(&["init", "--upstream", &upstream.url]);
+    assert_eq!((code, out.contains("  \"a\": {deny: true}\n")), (0, true), "{out}{err}");
+}
+
+#[test]
+fn a_hostile_server_is_told_from_a_list() {
+    type Answer = fn(&Request) -> String;
+    let answers: [(&str, Answer); 6] = [
+        ("circle", |request| answer(request, r#"{"tools":[],"nextCursor":"again"}"#)),
+        ("no list", |request| answer(request, r#"{"tools":{}}"#)),
+        ("no list", |request| answer(request, "{}")),
+        ("not answered", |_| r#"{"jsonrpc":"2.0","id":999,"result":{"tools":[]}}"#.to_owned()),
+        ("not answered", |_| "<html>".to_owned()),
+        ("error -32000", |request| {
+            format!(r#"{{"jsonrpc":"2.0","id":{},"error":{{"code":-32000,"message":"x"}}}}"#, request.id())
+        }),
+    ];
+    for (expected, list) in answers {
+        let upstream = Upstream::new(move |request| {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            if body.contains("\"initialize\"") {
+                json(&answer(request, HELLO))
+            } else if body.contains("/list\"") {
+                json(&list(request))
+            } else {
+                fine(request)
+            }
+        });
+        let (code, out, err) = policy(&["init", "--upstream", &upstream.url]);
+        assert_eq!((code, out.as_str()), (1, ""), "{err}");
+        assert!(err.contains(expected), "{expected}: {err}");
+    }
+    let (code, _, err) = policy(&["init", "--upstream", &Upstream::down().url]);
+    assert_eq!((code, err.contains("cannot be reached")), (1, true), "{err}");
+}
