@@ -4,6 +4,7 @@
 pub(crate) mod explain;
 mod healthcheck;
 mod init;
+mod learn;
 mod lint;
 mod lock;
 mod policy;
@@ -57,6 +58,7 @@ fn policy_task(task: PolicyTask) -> ExitCode {
         PolicyTask::Check { file, json } => policy::check(&file, json),
         PolicyTask::Init(args) => init::run(&args),
         PolicyTask::Lint { file, access, json } => lint::run(&file, &access, json),
+        PolicyTask::Learn { audit, base } => learn::run(&audit, base.as_deref()),
         PolicyTask::Lock(args) => lock::run(&args),
         PolicyTask::Test { file, json, junit } => {
             policy::test::test(&file, policy::test::Told { json, junit: junit.as_deref() })
@@ -169,6 +171,7 @@ mod tests {
             "policy check policy.yaml --json",
             "policy init --upstream unix:/run/mcp/server.sock#/mcp --token-file a",
             "policy lint policy.yaml --upstream http://127.0.0.1:9000/mcp --json",
+            "policy learn audit.jsonl --base policy.yaml",
             "policy lock --upstream http://127.0.0.1:9000/mcp --token-file a --token-file b -o tools.lock",
             "policy diff old.yaml new.yaml --fail-on loosened --json",
             "policy matrix policy.yaml --scopes a --scopes b --format markdown",

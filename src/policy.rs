@@ -16,6 +16,7 @@ pub(crate) mod fields;
 pub(crate) mod flaw;
 mod inside;
 mod json;
+pub mod learn;
 pub mod lint;
 mod pattern;
 mod rate;

@@ -31,6 +31,8 @@ pub struct DraftRule {
     pub notes: Vec<String>,
     /// What it asks for.
     pub asks: Asks,
+    /// Its condition on calls, if it lets anybody in.
+    pub when: Option<String>,
 }
 
 /// What a rule asks for.
@@ -159,7 +161,7 @@ impl Draft {
                 page.places.push((page.lines.saturating_add(1), Part::Rule(at)));
                 rule.notes.iter().for_each(|note| page.line(&format!("  {}", comment(note))));
                 let mark = if rule.asks == Asks::Undecided { "# " } else { "" };
-                page.line(&format!("  {mark}{}: {}", text(&rule.name), rule.asks.render()));
+                page.line(&format!("  {mark}{}: {}", text(&rule.name), rule.asks.render(rule.when.as_deref())));
             }
         }
         let tests: Vec<_> = self.tests.iter().enumerate().filter(|(at, _)| is_in(Part::Test(*at))).collect();
@@ -208,20 +210,21 @@ impl Page {
 }
 
 impl Asks {
-    fn render(&self) -> String {
+    fn render(&self, when: Option<&str>) -> String {
         let list = |scopes: &Vec<String>| {
             let scopes: Vec<String> = scopes.iter().map(|scope| text(scope)).collect();
             format!("[{}]", scopes.join(", "))
         };
+        let when = when.map_or_else(String::new, |when| format!(", when: {}", text(when)));
         match self {
             Self::Nobody => "{deny: true}".to_owned(),
             Self::Undecided => "{scopes: [some:scope]}".to_owned(),
             // An alternative that asks for nothing is always met.
-            Self::AnyOf(sets) if sets.iter().any(Vec::is_empty) => "{scopes: []}".to_owned(),
+            Self::AnyOf(sets) if sets.iter().any(Vec::is_empty) => format!("{{scopes: []{when}}}"),
             Self::AnyOf(sets) => match sets.as_slice() {
                 [] => "{deny: true}".to_owned(),
-                [one] => format!("{{scopes: {}}}", list(one)),
-                sets => format!("{{any_of: [{}]}}", sets.iter().map(list).collect::<Vec<_>>().join(", ")),
+                [one] => format!("{{scopes: {}{when}}}", list(one)),
+                sets => format!("{{any_of: [{}]{when}}}", sets.iter().map(list).collect::<Vec<_>>().join(", ")),
             },
         }
     }

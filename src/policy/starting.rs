@@ -40,6 +40,7 @@ pub fn starting(server: &str, listed: &[Listed<'_>]) -> Draft {
                 is_pattern: false,
                 notes,
                 asks: if *is_template { Asks::Undecided } else { Asks::Nobody },
+                when: None,
             });
         }
     }

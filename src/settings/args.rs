@@ -110,6 +110,15 @@ pub enum PolicyTask {
         #[arg(long)]
         json: bool,
     },
+    /// Write a least-privilege policy with tests, from recorded decisions
+    #[command(after_help = "Example:\n  toolgate policy learn audit.jsonl --base policy.yaml > learned.yaml")]
+    Learn {
+        /// Audit lines
+        audit: PathBuf,
+        /// The policy that was in force: which scopes are about permission, and what is open to everybody
+        #[arg(long, value_name = "FILE")]
+        base: Option<PathBuf>,
+    },
     /// Pin what the tools of a server say of themselves
     #[command(
         after_help = "Example:\n  toolgate policy lock --upstream http://127.0.0.1:9000/mcp -o tools.lock\n  \

@@ -1,9 +1,10 @@
-//! The commands that ask a server what it has: `policy init` and `policy lint`.
+//! The commands that write policies or hold them against what is there: `policy init`, `policy lint`, `policy learn`.
 
 use std::process::Command;
 
-use crate::support::Upstream;
+use crate::support::gateway::Setup;
 use crate::support::upstream::{Request, event, fine, json, last_chunk, stream_head, with_length};
+use crate::support::{Ask, Upstream, call, eventually, token};
 
 /// Runs `toolgate policy`: its exit code, standard output and standard error.
 fn policy(arguments: &[&str]) -> (i32, String, String) {
@@ -147,4 +148,34 @@ fn a_hostile_server_is_told_from_a_list() {
     }
     let (code, _, err) = policy(&["init", "--upstream", &Upstream::down().url]);
     assert_eq!((code, err.contains("cannot be reached")), (1, true), "{err}");
+}
+
+#[test]
+fn what_a_gateway_recorded_becomes_a_policy_of_what_was_used() {
+    let upstream = Upstream::fine();
+    let setup = Setup::before(&upstream);
+    let audit = setup.folder().join("audit.jsonl");
+    let gateway = setup.arg("--audit-file", audit.to_str().unwrap()).start();
+    let asked =
+        [("alice", "r w openid", "read", 200), ("bob", "r openid", "read", 200), ("bob", "r openid", "write", 403)];
+    for (subject, scopes, tool, status) in asked {
+        assert_eq!(gateway.ask(&Ask::post(&token(subject, scopes), call(tool))).status, status);
+    }
+    gateway.ask(&Ask::post("no token", call("read")));
+    let lines = || std::fs::read_to_string(&audit).unwrap_or_default();
+    eventually("the audit", || (lines().lines().count() == 4).then_some(()));
+    std::fs::write(&audit, format!("{}not an audit line\n", lines())).unwrap();
+    let base = gateway.folder.path().join("policy.yaml");
+    let (code, out, err) = policy(&["learn", audit.to_str().unwrap(), "--base", base.to_str().unwrap()]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(
+        err,
+        "learned from 3 decisions; 1 line about what needs no rule, or refused for other reasons; 1 line unreadable\n"
+    );
+    let rules = out.split("tests:").next().unwrap();
+    assert!(rules.ends_with("tools:\n  \"read\": {scopes: [\"r\"]}\n\n"), "{out}");
+    std::fs::write(&base, &out).unwrap();
+    let (code, _, err) = policy(&["test", base.to_str().unwrap()]);
+    assert_eq!(code, 0, "{err}");
+    assert_eq!(policy(&["learn", "nowhere.jsonl"]).0, 1);
 }

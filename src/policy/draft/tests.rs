@@ -11,7 +11,7 @@ use crate::policy::starting::starting;
 use crate::policy::{LONGEST_NAME, Ruling};
 
 fn rule(name: &str, asks: Asks) -> DraftRule {
-    DraftRule { kind: Kind::Tool, name: name.to_owned(), is_pattern: false, notes: Vec::new(), asks }
+    DraftRule { kind: Kind::Tool, name: name.to_owned(), is_pattern: false, notes: Vec::new(), asks, when: None }
 }
 
 fn any_of(sets: &[&[&str]]) -> Asks {
@@ -136,7 +136,7 @@ proptest! {
         // Each is a rule, or was left out and said so.
         let is_ruled = |name: &&String| policy.rules().any(|rule| rule.kind == Kind::Tool && rule.pattern == **name);
         let ruled = names.iter().filter(is_ruled).count();
-        prop_assert!(ruled + written.left_out.len() >= entries.len());
+        prop_assert!(ruled.saturating_add(written.left_out.len()) >= entries.len());
     }
 
     #[test]
