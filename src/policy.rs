@@ -14,6 +14,7 @@ pub(crate) mod document;
 pub mod draft;
 pub(crate) mod fields;
 pub(crate) mod flaw;
+mod index;
 mod inside;
 mod json;
 pub mod learn;

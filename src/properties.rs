@@ -6,6 +6,7 @@
 mod reference;
 
 use crate::caller::{Caller, Scopes, UnixTime};
+use crate::cel::{About, Condition, Declared, Facts};
 use crate::json::{Reader, quoted};
 use crate::judge;
 use crate::message::agreement::Mirror;
@@ -13,7 +14,7 @@ use crate::message::lists::{Filter, Freshness, ListKind, Passed, TaskSeals};
 use crate::message::sse::{Event, EventStream};
 use crate::message::tasks::TaskRole;
 use crate::message::{Ask, Message, recognise as recognise_body};
-use crate::policy::{Kind, Policy, Ruling};
+use crate::policy::{Kind, Mode, Policy, Ruling};
 use crate::session::Sealer;
 use crate::session::task::Maker;
 use crate::token::{Algorithm, Issuer, Issuers, KeySet, bearer, verify};
@@ -257,8 +258,33 @@ pub fn policy(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
     let Ok(policy) = Policy::compile("fuzz", text) else { return };
     let nobody = policy.grants(&Scopes::default());
-    if policy.rule_count() == 0 {
+    if policy.rule_count() == 0 && policy.mode() == Mode::Enforce {
         assert!(matches!(policy.decide(&nobody, Kind::Tool, "x"), Ruling::Deny(_)), "allowed without a rule");
+    }
+}
+
+/// A condition, and behind a line end the arguments of a call: any text compiles or has a fault within it, and what
+/// compiles is told, the same way each time, in a bounded number of steps.
+pub fn condition(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let (source, args) = text.split_once('\n').unwrap_or((text, "{}"));
+    let vars = ["owner".into()];
+    for about in [About::Tool, About::Prompt, About::Resource, About::Method] {
+        let condition = match Condition::compile(source, Declared { about, vars: &vars }) {
+            Ok(condition) => condition,
+            Err(fault) => {
+                assert!(source.is_char_boundary(fault.at), "a fault outside of the text: {fault:?}");
+                continue;
+            }
+        };
+        let vars = ["alice".to_owned()];
+        let facts = Facts { claims: r#"{"sub":"alice"}"#, args: Some(args), vars: &vars, ..Facts::default() };
+        let (told, steps) = condition.evaluate(&facts);
+        assert!(steps <= Condition::MOST_STEPS, "took {steps} steps");
+        assert_eq!(condition.evaluate(&facts), (told, steps), "told another thing the second time");
+        if let Some(Ok(constant)) = condition.constant() {
+            assert!(told.is_err() || told == Ok(constant), "folded wrongly");
+        }
     }
 }
 
@@ -361,6 +387,17 @@ mod tests {
         #[test]
         fn token(bytes in like(&["Bearer eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiJhIiwiZXhwIjo0MDAwMDAwMDAwfQ.AAAA", "bearer a.b.c"])) {
             super::token(&bytes);
+        }
+
+        #[test]
+        fn condition(bytes in like(&[
+            "args.path.startsWith(\"/tmp/\") && \"ops\" in claims.groups\n{\"path\":\"/tmp/a\",\"n\":1}",
+            "args.list.all(x, x > 1 || x.matches('^[a-z]+$')) ? size(args.m) == 2u : !has(args.b.c)\n{\"list\":[2,\"a\"],\"m\":{\"a\":1e3}}",
+            "request.time.getHours('+02:00') < 16 && timestamp('2026-01-01T00:00:00Z') + duration('1h30m') < request.time",
+            "args.a.split(',').map(x, int(x) * 2 / 3 % 5).exists_one(x, x in [1, -2, 3]) // c\n{\"a\":\"1,2,\\u0033\"}",
+            "cidr('10.0.0.0/8').containsIP(args.ip) && {'a': [1, 2.5, null]}.a[1] == 2.5\n{\"ip\":\"10.1.2.3\"}",
+        ])) {
+            super::condition(&bytes);
         }
 
         #[test]

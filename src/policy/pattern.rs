@@ -122,6 +122,11 @@ impl Pattern {
         matches!(self.parts.first(), Some(Part::Text(_)))
     }
 
+    /// The text that it begins with and the text that it ends with, empty where that is a wildcard.
+    pub(super) fn frame(&self) -> (&str, &str) {
+        (text_of(self.parts.first()), text_of(self.parts.last()))
+    }
+
     /// Whether `name` begins and ends with the text that the pattern begins and ends with: a cheap "no".
     pub(super) fn frames(&self, name: &str) -> bool {
         !matches!(self.parts.first(), Some(Part::Text(beginning)) if !name.starts_with(&**beginning))
@@ -178,6 +183,13 @@ impl Pattern {
             }
         }
         steps.into()
+    }
+}
+
+fn text_of(part: Option<&Part>) -> &str {
+    match part {
+        Some(Part::Text(text)) => text,
+        Some(Part::One { .. } | Part::Run { .. } | Part::Some) | None => "",
     }
 }
 

@@ -3,6 +3,7 @@
 use std::collections::{HashMap, HashSet};
 
 use super::flaw::{Findings, Place, Quoted};
+use super::index::Index;
 use super::pattern::{Pattern, Step, are_apart, covers, intersects};
 use super::rule::Rule;
 
@@ -23,14 +24,52 @@ pub(super) struct RuleTable {
 #[derive(Debug, Default, Clone)]
 struct Lookup {
     exact: HashMap<Box<str>, RuleId>,
-    /// Patterns of rules that refuse, the most specific first.
-    denied: Vec<(Pattern, RuleId)>,
-    /// Patterns of the other rules, the most specific first. No two that are equally specific match one name.
-    allowed: Vec<(Pattern, RuleId)>,
+    /// Patterns of rules that refuse.
+    denied: Patterns,
+    /// Patterns of the other rules. No two that are equally specific match one name.
+    allowed: Patterns,
+}
+
+/// Patterns, the most specific first once they are sorted.
+#[derive(Debug, Default, Clone)]
+struct Patterns {
+    list: Vec<(Pattern, RuleId)>,
+    index: Index,
+}
+
+impl Patterns {
+    fn sort(&mut self) {
+        self.list.sort_by_key(|(pattern, _)| pattern.specificity());
+        self.index = Index::new(self.list.iter().map(|(pattern, _)| pattern.frame()));
+    }
+
+    /// The same without the rules of `left_out`.
+    fn without(&self, left_out: &HashSet<RuleId>) -> Self {
+        let list = self.list.iter().filter(|(_, id)| !left_out.contains(id)).cloned().collect();
+        let mut kept = Self { list, index: Index::default() };
+        kept.sort();
+        kept
+    }
+
+    /// The rule of the most specific pattern that matches.
+    fn first(&self, name: &str) -> Option<RuleId> {
+        let mut best: Option<(usize, RuleId)> = None;
+        for numbers in self.index.candidates(name) {
+            for number in numbers {
+                if best.is_some_and(|(at, _)| at <= *number) {
+                    break;
+                }
+                if let Some((_, id)) = self.list.get(*number).filter(|(pattern, _)| pattern.matches(name)) {
+                    best = Some((*number, *id));
+                }
+            }
+        }
+        best.map(|(_, id)| id)
+    }
 }
 
 /// The most patterns of one kind.
-pub(super) const MOST_PATTERNS: usize = 2_000;
+pub(super) const MOST_PATTERNS: usize = 20_000;
 
 /// The most steps spent on comparing the patterns of one kind.
 const MOST_STEPS: usize = 50_000_000;
@@ -42,7 +81,7 @@ impl RuleTable {
     }
 
     pub(super) fn insert_pattern(&mut self, pattern: Pattern, id: RuleId, is_deny: bool, is_shadow: bool) {
-        if is_deny { &mut self.all.denied } else { &mut self.all.allowed }.push((pattern, id));
+        if is_deny { &mut self.all.denied } else { &mut self.all.allowed }.list.push((pattern, id));
         self.note_shadow(id, is_shadow);
     }
 
@@ -54,15 +93,16 @@ impl RuleTable {
 
     /// Puts the most specific patterns first. To be called once, after the last insertion.
     pub(super) fn sort(&mut self) {
-        self.all.denied.sort_by_key(|(pattern, _)| pattern.specificity());
-        self.all.allowed.sort_by_key(|(pattern, _)| pattern.specificity());
+        self.all.denied.sort();
+        self.all.allowed.sort();
         let shadows = std::mem::take(&mut self.shadows);
         if !shadows.is_empty() {
-            let mut enforced = self.all.clone();
-            enforced.exact.retain(|_, id| !shadows.contains(id));
-            enforced.denied.retain(|(_, id)| !shadows.contains(id));
-            enforced.allowed.retain(|(_, id)| !shadows.contains(id));
-            self.enforced = Some(enforced);
+            let exact = self.all.exact.iter().filter(|(_, id)| !shadows.contains(id));
+            self.enforced = Some(Lookup {
+                exact: exact.map(|(name, id)| (name.clone(), *id)).collect(),
+                denied: self.all.denied.without(&shadows),
+                allowed: self.all.allowed.without(&shadows),
+            });
         }
     }
 
@@ -90,16 +130,14 @@ impl Lookup {
     ///
     /// A name that is not plain could be another name for the server: only a rule of just this name allows it.
     fn rule_for<'r>(&self, name: &str, is_plain: bool, rules: &'r [Rule]) -> Option<&'r Rule> {
-        let first =
-            |list: &[(Pattern, RuleId)]| list.iter().find(|(pattern, _)| pattern.matches(name)).map(|(_, id)| *id);
         let exact = self.exact.get(name).and_then(|id| rules.get(*id));
         if let Some(rule) = exact.filter(|rule| rule.is_deny()) {
             return Some(rule);
         }
-        if let Some(id) = first(&self.denied) {
+        if let Some(id) = self.denied.first(name) {
             return rules.get(id);
         }
-        exact.or_else(|| first(&self.allowed).filter(|_| is_plain).and_then(|id| rules.get(id)))
+        exact.or_else(|| self.allowed.first(name).filter(|_| is_plain).and_then(|id| rules.get(id)))
     }
 }
 
@@ -134,10 +172,13 @@ pub(super) fn refuse_conflicts(drafts: &[Draft<'_>], findings: &mut Findings) {
     let mut effort = Effort(MOST_STEPS);
     let equal = patterns.chunk_by(|(_, one, _), (_, two, _)| one.specificity() == two.specificity());
     for group in equal {
-        for (at, (draft, _, steps)) in group.iter().enumerate() {
-            let earlier = group.iter().take(at);
-            let rival =
-                earlier.into_iter().find(|(_, _, other)| effort.may_meet(steps, other) && intersects(steps, other));
+        let index = Index::new(group.iter().map(|(_, pattern, _)| pattern.frame()));
+        for (at, (draft, pattern, steps)) in group.iter().enumerate() {
+            let (start, end) = pattern.frame();
+            let earlier = index.meeting(start, end).into_iter().take_while(|number| *number < at);
+            let rival = earlier
+                .filter_map(|number| group.get(number))
+                .find(|(_, _, other)| effort.may_meet(steps, other) && intersects(steps, other));
             if let Some((rival, ..)) = rival {
                 refuse_pair(draft, rival, findings);
             }
@@ -161,18 +202,26 @@ fn refuse_pair(draft: &Draft<'_>, rival: &Draft<'_>, findings: &mut Findings) {
 fn refuse_covered(drafts: &[Draft<'_>], patterns: &[(&Draft<'_>, &Pattern, Box<[Step]>)], findings: &mut Findings) {
     let (mut effort, mut names) = (Effort(MOST_STEPS), Effort(MOST_BYTES));
     let denied: Vec<_> = patterns.iter().filter(|(draft, ..)| draft.is_deny == Some(true)).collect();
+    let index = Index::new(denied.iter().map(|(_, pattern, _)| pattern.frame()));
+    let among = |start: &str, end: &str| {
+        let mut numbers: Vec<usize> = index.within(start, end).flatten().copied().collect();
+        numbers.sort_unstable();
+        numbers.into_iter().filter_map(|number| denied.get(number)).collect::<Vec<_>>()
+    };
     let allowed = |draft: &Draft<'_>| draft.is_deny == Some(false);
     for draft in drafts.iter().filter(|draft| draft.pattern.is_none() && allowed(draft)) {
-        let deny = denied
-            .iter()
+        let deny = among(draft.name, draft.name)
+            .into_iter()
             .find(|(_, pattern, _)| names.may_match(draft.name, pattern) && pattern.matches(draft.name));
         if let Some((deny, ..)) = deny {
             refuse_impossible(draft, deny, findings);
         }
     }
     names.refuse_excess(drafts, findings);
-    for (draft, _, steps) in patterns.iter().filter(|(draft, ..)| allowed(draft)) {
-        let deny = denied.iter().find(|(_, _, outer)| effort.may_meet(steps, outer) && covers(outer, steps));
+    for (draft, pattern, steps) in patterns.iter().filter(|(draft, ..)| allowed(draft)) {
+        let (start, end) = pattern.frame();
+        let mut outer = among(start, end).into_iter();
+        let deny = outer.find(|(_, _, outer)| effort.may_meet(steps, outer) && covers(outer, steps));
         if let Some((deny, ..)) = deny {
             refuse_impossible(draft, deny, findings);
         }
