@@ -30,6 +30,7 @@ mod suggest;
 pub(crate) use suggest::nearest;
 mod table;
 mod uri;
+mod warning;
 
 use crate::caller::Scopes;
 use crate::cel::{self, Facts};
@@ -42,6 +43,7 @@ use scope::ScopeTable;
 use selftest::SelfTest;
 pub use selftest::TestResult;
 use table::RuleTable;
+pub use warning::Warning;
 
 /// The longest name of a tool, prompt or method in bytes. A longer name matches no rule.
 pub const LONGEST_NAME: usize = 256;
@@ -259,6 +261,7 @@ pub struct Policy {
     /// The names of the scopes that rules ask for, sorted, each once.
     asked: Vec<Box<str>>,
     tests: Vec<SelfTest>,
+    unused_scopes: Vec<Warning>,
 }
 
 impl Policy {
@@ -283,6 +286,7 @@ impl Policy {
             scopes: ScopeTable::default(),
             asked: Vec::new(),
             tests: Vec::new(),
+            unused_scopes: Vec::new(),
         }
     }
 

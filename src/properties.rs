@@ -100,13 +100,12 @@ pub fn tasks(bytes: &[u8]) {
     let Ok(policy) = Policy::compile("fuzz", text) else { panic!("{text}") };
     let nobody = policy.grants(&Scopes::default());
     let has = |role| message.tasks.iter().any(|name| name.role == role);
-    if let Ok(of_other) = judge::what(&policy, &nobody, &message, &sealer.of(&bob), &crate::cel::Facts::default()) {
+    if let Ok(of_other) = judge::what(&policy, &nobody, &message, &sealer.of(&bob), &Facts::default()) {
         assert!(!has(TaskRole::Claimed) && !has(TaskRole::Cursor), "another caller's task");
         assert_eq!(of_other.names_unknown(), has(TaskRole::Asked), "another caller's task");
         assert!(of_other.tasks().is_empty(), "another caller's task");
     }
-    let Ok(permit) = judge::what(&policy, &nobody, &message, &sealer.of(&alice), &crate::cel::Facts::default())
-    else {
+    let Ok(permit) = judge::what(&policy, &nobody, &message, &sealer.of(&alice), &Facts::default()) else {
         return;
     };
     if permit.names_unknown() {

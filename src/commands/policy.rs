@@ -9,7 +9,7 @@ use serde_json::json;
 
 use super::{counted, print, say};
 use crate::live;
-use crate::policy::Policy;
+use crate::policy::{Policy, Warning};
 
 /// One thing that is wrong with a policy.
 struct Finding {
@@ -29,7 +29,7 @@ pub(super) fn check(file: &Path, is_for_programs: bool) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let (findings, rules) = findings(&name, &text);
+    let Checked { findings, warnings, rules } = findings(&name, &text);
     if is_for_programs {
         let listed: Vec<_> = findings
             .iter()
@@ -38,7 +38,9 @@ pub(super) fn check(file: &Path, is_for_programs: bool) -> ExitCode {
                 json!({"file": name, "line": line, "column": column, "message": message, "hint": hint})
             })
             .collect();
-        let report = json!({"file": name, "ok": findings.is_empty(), "rules": rules, "flaws": listed});
+        let odd: Vec<_> = warnings.iter().map(|odd| json!({"line": odd.line, "message": odd.message})).collect();
+        let is_good = findings.is_empty();
+        let report = json!({"file": name, "ok": is_good, "rules": rules, "flaws": listed, "warnings": odd});
         let printed = print(format!("{report}\n").as_bytes());
         return if findings.is_empty() { printed } else { ExitCode::FAILURE };
     }
@@ -48,16 +50,31 @@ pub(super) fn check(file: &Path, is_for_programs: bool) -> ExitCode {
             say(&format!("  hint: {hint}"));
         }
     }
+    for Warning { line, message } in &warnings {
+        say(&format!("{name}:{line}: warning: {message}"));
+    }
     if findings.is_empty() {
-        say(&format!("{name}: {}, no flaw", counted(rules, "rule")));
+        let odd =
+            if warnings.is_empty() { String::new() } else { format!(", {}", counted(warnings.len(), "warning")) };
+        say(&format!("{name}: {}, no flaw{odd}", counted(rules, "rule")));
         return ExitCode::SUCCESS;
     }
     say(&counted(findings.len(), "flaw"));
     ExitCode::FAILURE
 }
 
-/// What is wrong, and how many rules there are.
-fn findings(name: &str, text: &str) -> (Vec<Finding>, usize) {
+/// What was found.
+#[derive(Default)]
+struct Checked {
+    /// What keeps the policy from being used.
+    findings: Vec<Finding>,
+    /// What is probably not meant.
+    warnings: Vec<Warning>,
+    rules: usize,
+}
+
+/// What is wrong or odd, and how many rules there are.
+fn findings(name: &str, text: &str) -> Checked {
     let policy = match Policy::compile(name, text) {
         Ok(policy) => policy,
         Err(flaws) => {
@@ -67,7 +84,7 @@ fn findings(name: &str, text: &str) -> (Vec<Finding>, usize) {
                 message: flaw.message.clone(),
                 hint: flaw.hint.clone(),
             };
-            return (flaws.iter().map(finding).collect(), 0);
+            return Checked { findings: flaws.iter().map(finding).collect(), ..Checked::default() };
         }
     };
     let failed = policy.run_tests().into_iter().filter(|test| !test.passed());
@@ -76,7 +93,7 @@ fn findings(name: &str, text: &str) -> (Vec<Finding>, usize) {
         let finding = |message| Finding { line: test.line, column: 1, message, hint: None };
         test.failures.iter().map(|failure| finding(message(failure))).collect::<Vec<_>>()
     });
-    (findings.collect(), policy.rule_count())
+    Checked { findings: findings.collect(), warnings: policy.warnings(), rules: policy.rule_count() }
 }
 
 #[cfg(test)]
@@ -85,8 +102,8 @@ mod tests {
 
     #[track_caller]
     fn check(text: &str, places: &[(usize, usize)], rules: usize) {
-        let (found, counted) = findings("p.yaml", text);
-        let found: Vec<_> = found.iter().map(|finding| (finding.line, finding.column)).collect();
+        let Checked { findings, rules: counted, .. } = findings("p.yaml", text);
+        let found: Vec<_> = findings.iter().map(|finding| (finding.line, finding.column)).collect();
         assert_eq!((found.as_slice(), counted), (places, rules));
     }
 

@@ -74,6 +74,9 @@ fn read_root(root: &Node, policy: &mut Policy, findings: &mut Findings) {
         policy.tests = selftest::read(tests, findings);
     }
     policy.note_asked_scopes();
+    if let Some(Value::Map(section)) = fields.value("scopes").map(|entry| &entry.node.value) {
+        policy.note_unused_scopes(section);
+    }
 }
 
 fn check_version(version: Option<&Entry>, findings: &mut Findings) {

@@ -104,6 +104,26 @@ impl ScopeTable {
         grants
     }
 
+    /// The names of these scopes, and of all that imply one of them.
+    pub(super) fn suppliers_of(&self, scopes: Vec<ScopeId>) -> HashSet<&str> {
+        let mut implied_by: Vec<Vec<ScopeId>> = vec![Vec::new(); self.names.len()];
+        for (from, implied) in self.implied.iter().enumerate() {
+            for to in implied {
+                if let Some(by) = implied_by.get_mut(*to) {
+                    by.push(from);
+                }
+            }
+        }
+        let mut found = HashSet::new();
+        let mut open = scopes;
+        while let Some(id) = open.pop() {
+            if found.insert(self.name(id)) {
+                open.extend(implied_by.get(id).into_iter().flatten());
+            }
+        }
+        found
+    }
+
     /// Whether `grants`, made by this very policy, hold the scope.
     pub(super) fn is_granted(&self, grants: &Grants, id: ScopeId) -> bool {
         Arc::ptr_eq(&self.policy, &grants.policy) && grants.holds(id)
