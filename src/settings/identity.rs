@@ -69,6 +69,9 @@ pub struct IdentityToken {
 /// How long an identity token is good at most, and unless it is said otherwise.
 const LONGEST_LIFE: Duration = Duration::from_secs(60);
 
+/// In which header an identity token is sent unless it is said otherwise.
+const HEADER: &str = "x-toolgate-identity";
+
 /// The keys of `identity_token`.
 const TOKEN: [&str; 4] =
     ["identity_token.key_file", "identity_token.header", "identity_token.audience", "identity_token.life"];
@@ -88,11 +91,14 @@ pub(super) fn token(
         sources.mistake(key.0, &origin, Flaw::hinted("is missing", hint));
     }
     let key_file = key.1.and_then(|given| sources.parse(key.0, &given, es256_key));
-    let named = header.1.and_then(|given| sources.parse(header.0, &given, |text| header_name(text, headers)));
+    let named = match header.1 {
+        Some(given) => sources.parse(header.0, &given, |text| header_name(text, headers)),
+        None => header_name(HEADER, headers).map_err(|flaw| sources.mistake(header.0, &origin, flaw)).ok(),
+    };
     let range = Duration::from_secs(2)..=LONGEST_LIFE;
     let short = life.1.and_then(|given| sources.parse(life.0, &given, |text| duration(text, &range)));
     Some(IdentityToken {
-        header: named.unwrap_or(HeaderName::from_static("x-toolgate-identity")),
+        header: named.unwrap_or(HeaderName::from_static(HEADER)),
         audience: audience.1.map(|given| given.text).or_else(|| upstream.map(ToString::to_string))?,
         life: short.unwrap_or(LONGEST_LIFE),
         key_file: key_file?,

@@ -267,6 +267,10 @@ fn an_identity_token_needs_a_key_for_es256() {
             "identity_token.header: `Authorization` means",
         ),
         ("identity_token: {key_file: '@/key.pem', header: X_Who}", "identity_token.header: `X_Who` is not"),
+        (
+            "identity_token: {key_file: '@/key.pem'}\nidentity_headers: {X-Toolgate-Identity: sub}",
+            "identity_token.header: `x-toolgate-identity` is one of `identity_headers` too",
+        ),
         ("identity_token: {key_file: '@/key.pem', life: 61s}", "identity_token.life: `61s` is out of range"),
         ("identity_token: {key_file: '@/key.pem', life: 1s}", "identity_token.life: `1s` is out of range"),
         ("identity_token: {key_file: '@/key.pem', kid: a}", "`identity_token.kid`: unknown key"),

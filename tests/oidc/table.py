@@ -7,6 +7,7 @@ subject has no setting for it that could be measured.
 import json
 import time
 from concurrent.futures import ThreadPoolExecutor
+from itertools import dropwhile, takewhile
 from pathlib import Path
 
 import jwt
@@ -33,12 +34,11 @@ def row(label):
 
 def book(column):
     """{first cell: cell of this column} of the table in the book."""
-    lines = [line for line in BOOK.read_text().splitlines() if line.startswith("|")]
-    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
-    head = next(line for line in cells if "toolgate" in line)
+    lines = dropwhile(lambda line: not line.startswith("| | toolgate |"), BOOK.read_text().splitlines())
+    lines = takewhile(lambda line: line.startswith("|"), lines)
+    head, _, *table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in lines]
     at = head.index(column)
-    table = cells[cells.index(head) + 2 :]
-    return {line[0]: line[at] for line in table if len(line) == len(head)}
+    return {line[0]: line[at] for line in table}
 
 
 class Subject:
