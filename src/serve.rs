@@ -96,6 +96,7 @@ pub fn run(settings: &Settings) -> ExitCode {
     for warning in &settings.warnings {
         say(&format!("warning: {warning}"));
     }
+    signals::hold_hang_up();
     match plan(settings) {
         Ok(plan) => {
             announce(&plan);

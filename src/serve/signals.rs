@@ -79,6 +79,15 @@ impl Signals {
     }
 }
 
+/// Takes SIGHUP away from its default, which is to end the process, before anybody can know that there is one. What
+/// tokio has registered once it never gives back.
+pub fn hold_hang_up() {
+    if let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        // Without it, only a signal within the first moments would end the process.
+        let _ = runtime.block_on(async { signal(SignalKind::hangup()).map(drop) });
+    }
+}
+
 /// Pingora's view of the signals.
 pub struct Watch(pub Arc<Signals>);
 
