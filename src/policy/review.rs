@@ -1,7 +1,7 @@
 //! Questions about whole policies: who may have what, what changes between two of them, and why.
 //!
 //! The answers are complete, not samples: the sets of scopes that open something are finite, and so are the ways in
-//! which patterns can meet ([`classes`]).
+//! which patterns can meet (`classes`).
 
 mod access;
 mod classes;
