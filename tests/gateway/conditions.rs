@@ -22,6 +22,8 @@ fn call(gateway: &Gateway, token: &str, tool: &str, args: &str) -> Response {
 }
 
 /// The audit line of the request that was answered so.
+///
+/// Lines of requests that overlap stand in any order: whoever asks for one waits for those before it.
 fn audited(folder: &Path, count: usize) -> Value {
     eventually("an audit line", || {
         let text = std::fs::read_to_string(folder.join("audit.jsonl")).ok()?;
@@ -43,6 +45,7 @@ prompts: {greet: {scopes: [], when: args.name == claims.sub}}
     let gateway = setup(&upstream, policy).start();
     let alice = signed(&with(json!({"sub": "alice", "scope": "r", "groups": ["ops"]})));
     assert_eq!(call(&gateway, &alice, "move", r#"{"to":"/tmp/\u0061","amount":10}"#).status, 200);
+    audited(gateway.folder.path(), 1);
     let seen = upstream.requests().len();
     for (at, args, reason, detail) in [
         (2, r#"{"to":"/etc/a","amount":1}"#, "condition_false", None),
@@ -100,6 +103,7 @@ fn annotations_are_those_that_the_server_listed() {
     let list = gateway.ask(&Ask::post(&alice, request("1", "tools/list", "{}")));
     assert!(list.text().contains("plain"), "a condition hides nothing: {}", list.text());
     assert!(call(&gateway, &alice, "safe", "{}").json()["error"].is_null());
+    audited(gateway.folder.path(), 3);
     assert_eq!(call(&gateway, &alice, "plain", "{}").json()["error"]["code"], 40_303);
     assert_eq!(audited(gateway.folder.path(), 4)["reason"], "condition_false");
 }
@@ -168,6 +172,7 @@ fn a_rate_limit_counts_each_caller_and_outlives_a_reload() {
     for _ in 0..2 {
         assert_eq!(call(&gateway, &alice, "a", "{}").status, 200);
     }
+    audited(gateway.folder.path(), 2);
     let seen = upstream.requests().len();
     let limited = call(&gateway, &alice, "a", "{}");
     assert_eq!(limited.status, 429);
