@@ -52,7 +52,7 @@ impl Report {
     fn write(&self, record: &Record, part: Option<&Part>, duration: Duration) {
         let line = record.line(part, duration);
         self.decisions.keep(record.id, record.was_refused(), &line);
-        self.audit.write(line);
+        self.audit.write(&line);
     }
 
     /// What is recorded of the arguments of a call.

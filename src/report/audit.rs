@@ -1,9 +1,12 @@
 //! The writer of audit lines: a thread of its own, so that a slow disk or pipe never slows a request.
+//!
+//! Lines are gathered for a moment and written together: waking the writer for each of them would cost a request more
+//! than judging it.
 
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TryRecvError, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use prometheus::IntCounter;
@@ -11,23 +14,68 @@ use prometheus::IntCounter;
 use crate::settings::AuditTarget;
 
 /// How many lines may wait to be written; more are dropped and counted.
-const WAITING: usize = 8192;
+const WAITING: u64 = 8192;
 
-/// How many bytes are written together while more lines wait.
-const TOGETHER: usize = 64 * 1024;
+/// How many bytes may wait, whatever their number.
+const WAITING_BYTES: usize = 16 * 1024 * 1024;
+
+/// How long lines are gathered before they are written.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// With so many bytes there is no more gathering.
+const ENOUGH: usize = 256 * 1024;
 
 /// Where audit lines are handed in. Clones write to the same place.
 #[derive(Debug, Clone)]
 pub struct Audit {
     /// Nothing where nothing is to be written.
-    queue: Option<SyncSender<Entry>>,
+    sender: Option<Arc<Sender>>,
     dropped: IntCounter,
 }
 
-enum Entry {
-    Line(Vec<u8>),
-    /// Answered when every line before it is written.
-    Flush(SyncSender<()>),
+/// The end of the queue that lines are handed in at. When the last is gone the writer ends.
+#[derive(Debug)]
+struct Sender {
+    queue: Arc<Queue>,
+    most_lines: u64,
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        self.queue.lock().is_closed = true;
+        self.queue.news.notify_all();
+    }
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    state: Mutex<State>,
+    /// Told to the writer.
+    news: Condvar,
+    /// Told by the writer.
+    progress: Condvar,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    bytes: Vec<u8>,
+    /// How many lines these bytes are.
+    lines: u64,
+    /// How many lines were ever handed in, and how many of them are out of the writer's hands.
+    handed_in: u64,
+    done: u64,
+    /// The writer sleeps until there is a line.
+    is_idle: bool,
+    /// There is enough, or somebody waits: no more gathering.
+    is_urgent: bool,
+    is_closed: bool,
+}
+
+impl Queue {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Bytes and counts are changed together or, at a panic, not at all: the release build aborts.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 impl Audit {
@@ -38,7 +86,7 @@ impl Audit {
     /// The file cannot be opened, or no thread can be started.
     pub fn start(target: &AuditTarget, dropped: IntCounter) -> io::Result<Self> {
         let output: Box<dyn Write + Send> = match target {
-            AuditTarget::None => return Ok(Self { queue: None, dropped }),
+            AuditTarget::None => return Ok(Self { sender: None, dropped }),
             AuditTarget::Stdout => Box::new(io::stdout()),
             AuditTarget::Stderr => Box::new(io::stderr()),
             // Who did what is not for everybody to read.
@@ -49,106 +97,101 @@ impl Audit {
         Self::to(output, WAITING, dropped)
     }
 
-    fn to(output: Box<dyn Write + Send>, waiting: usize, dropped: IntCounter) -> io::Result<Self> {
-        let (queue, lines) = sync_channel(waiting);
-        let writer = Writer { output, pending: Vec::new(), lines: 0, is_torn: false, dropped: dropped.clone() };
-        std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&lines))?;
-        Ok(Self { queue: Some(queue), dropped })
+    fn to(output: Box<dyn Write + Send>, most_lines: u64, dropped: IntCounter) -> io::Result<Self> {
+        let queue = Arc::<Queue>::default();
+        let writer = Writer { output, is_torn: false, dropped: dropped.clone() };
+        let of_writer = Arc::clone(&queue);
+        std::thread::Builder::new().name("audit".to_owned()).spawn(move || writer.run(&of_writer))?;
+        Ok(Self { sender: Some(Arc::new(Sender { queue, most_lines })), dropped })
     }
 
     /// Hands in a line, with its line end. Never waits.
-    pub fn write(&self, line: Vec<u8>) {
-        let Some(queue) = &self.queue else { return };
-        if queue.try_send(Entry::Line(line)).is_err() {
+    pub fn write(&self, line: &[u8]) {
+        let Some(sender) = &self.sender else { return };
+        let mut state = sender.queue.lock();
+        if state.lines >= sender.most_lines || state.bytes.len().saturating_add(line.len()) > WAITING_BYTES {
+            drop(state);
             self.dropped.inc();
+            return;
+        }
+        state.bytes.extend_from_slice(line);
+        state.lines = state.lines.saturating_add(1);
+        state.handed_in = state.handed_in.saturating_add(1);
+        let is_enough = state.bytes.len() >= ENOUGH || state.lines >= sender.most_lines.div_ceil(2);
+        let is_news = state.is_idle || is_enough && !state.is_urgent;
+        state.is_urgent |= is_enough;
+        drop(state);
+        if is_news {
+            sender.queue.news.notify_one();
         }
     }
 
     /// Waits until every line handed in so far is written, at most this long; says whether they are.
     pub fn flush(&self, timeout: Duration) -> bool {
-        let Some(queue) = &self.queue else { return true };
-        let (done, is_done) = sync_channel(1);
-        let mut entry = Entry::Flush(done);
-        let step = Duration::from_millis(5);
-        let mut left = timeout;
-        // A full queue is waited for like a slow write.
-        while let Err(refused) = queue.try_send(entry) {
-            let std::sync::mpsc::TrySendError::Full(back) = refused else { return false };
-            if left.is_zero() {
-                return false;
-            }
-            std::thread::sleep(step.min(left));
-            left = left.saturating_sub(step);
-            entry = back;
-        }
-        match is_done.recv_timeout(left) {
-            Ok(()) => true,
-            Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => false,
-        }
+        let Some(sender) = &self.sender else { return true };
+        let mut state = sender.queue.lock();
+        let wanted = state.handed_in;
+        state.is_urgent = true;
+        sender.queue.news.notify_one();
+        let waited = sender.queue.progress.wait_timeout_while(state, timeout, |state| state.done < wanted);
+        waited.map_or_else(PoisonError::into_inner, |waited| waited).0.done >= wanted
     }
 }
 
 struct Writer {
     output: Box<dyn Write + Send>,
-    /// What is not handed to the output yet, and how many lines that are.
-    pending: Vec<u8>,
-    lines: u64,
     /// The last write failed: half a line may stand there.
     is_torn: bool,
     dropped: IntCounter,
 }
 
 impl Writer {
-    fn run(mut self, lines: &Receiver<Entry>) {
-        loop {
-            let entry = match lines.try_recv() {
-                Ok(entry) => entry,
-                Err(TryRecvError::Disconnected) => return self.flush(),
-                Err(TryRecvError::Empty) => {
-                    self.flush();
-                    let Ok(entry) = lines.recv() else { return };
-                    entry
-                }
-            };
-            match entry {
-                Entry::Line(line) => self.write(&line),
-                Entry::Flush(done) => {
-                    self.flush();
-                    // Who asked may have gone.
-                    let _ = done.try_send(());
-                }
+    fn run(mut self, queue: &Queue) {
+        let mut bytes = Vec::new();
+        while let Some(lines) = Self::take(queue, &mut bytes) {
+            self.write(&bytes, lines);
+            bytes.clear();
+            // What a burst needed is not kept.
+            bytes.shrink_to(ENOUGH);
+            let mut state = queue.lock();
+            state.done = state.done.saturating_add(lines);
+            drop(state);
+            queue.progress.notify_all();
+        }
+    }
+
+    /// Waits for lines and swaps them for the empty `bytes`: how many there are, and none when there will be no more.
+    fn take(queue: &Queue, bytes: &mut Vec<u8>) -> Option<u64> {
+        let mut state = queue.lock();
+        while state.lines == 0 {
+            if state.is_closed {
+                return None;
             }
+            state.is_idle = true;
+            state = queue.news.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
+        state.is_idle = false;
+        let gathered =
+            queue.news.wait_timeout_while(state, GATHER, |state| !state.is_urgent && !state.is_closed);
+        let mut state = gathered.unwrap_or_else(PoisonError::into_inner).0;
+        state.is_urgent = false;
+        std::mem::swap(&mut state.bytes, bytes);
+        Some(std::mem::take(&mut state.lines))
     }
 
-    fn write(&mut self, line: &[u8]) {
-        self.pending.extend_from_slice(line);
-        self.lines = self.lines.saturating_add(1);
-        if self.pending.len() >= TOGETHER {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        if self.lines == 0 {
-            return;
-        }
+    fn write(&mut self, bytes: &[u8], lines: u64) {
         let is_whole = !self.is_torn || self.output.write_all(b"\n").is_ok();
-        let is_written =
-            is_whole && self.output.write_all(&self.pending).and_then(|()| self.output.flush()).is_ok();
+        let is_written = is_whole && self.output.write_all(bytes).and_then(|()| self.output.flush()).is_ok();
         if !is_written {
-            self.dropped.inc_by(self.lines);
+            self.dropped.inc_by(lines);
         }
         self.is_torn = !is_written;
-        self.pending.clear();
-        self.lines = 0;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::sync::mpsc::channel;
-    use std::sync::{Arc, Mutex};
+    use std::sync::mpsc::{Receiver, channel};
 
     use super::*;
 
@@ -203,7 +246,7 @@ mod tests {
         let (shared, dropped) = (Shared::default(), counter());
         let audit = Audit::to(Box::new(shared.clone()), WAITING, dropped.clone()).unwrap();
         for number in 0..1000 {
-            audit.write(format!("{number}\n").into_bytes());
+            audit.write(format!("{number}\n").as_bytes());
         }
         assert!(audit.flush(LONG));
         let expected: String = (0..1000).map(|number| format!("{number}\n")).collect();
@@ -218,14 +261,13 @@ mod tests {
         let audit = Audit::to(Box::new(Gated(gate, shared.clone())), 4, dropped.clone()).unwrap();
         let lines = 100;
         for _ in 0..lines {
-            // Larger than the buffer, so that each line waits at the gate.
-            audit.write(vec![b'x'; 128 * 1024]);
+            audit.write(&vec![b'x'; 128 * 1024]);
         }
         assert!(!audit.flush(Duration::from_millis(10)), "nothing moves before the gate opens");
         drop(open);
         assert!(audit.flush(LONG));
         let written = shared.0.lock().unwrap().len() / (128 * 1024);
-        assert!((4..=5).contains(&written), "{written}");
+        assert!((4..=8).contains(&written), "those that wait, and those at the gate: {written}");
         assert_eq!(usize::try_from(dropped.get()).unwrap() + written, lines);
     }
 
@@ -233,7 +275,7 @@ mod tests {
     fn lines_that_cannot_be_written_are_counted() {
         let dropped = counter();
         let audit = Audit::to(Box::new(Broken), WAITING, dropped.clone()).unwrap();
-        (0..3).for_each(|_| audit.write(b"x\n".to_vec()));
+        (0..3).for_each(|_| audit.write(b"x\n"));
         assert!(audit.flush(LONG));
         assert_eq!(dropped.get(), 3);
     }
@@ -244,7 +286,7 @@ mod tests {
         let path = std::env::temp_dir().join(format!("toolgate-audit-{}", std::process::id()));
         for line in ["one\n", "two\n"] {
             let audit = Audit::start(&AuditTarget::File(path.clone()), counter()).unwrap();
-            audit.write(line.into());
+            audit.write(line.as_bytes());
             assert!(audit.flush(LONG));
         }
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "one\ntwo\n");
@@ -256,7 +298,7 @@ mod tests {
     #[test]
     fn nowhere_is_fine() {
         let audit = Audit::start(&AuditTarget::None, counter()).unwrap();
-        audit.write(b"x\n".to_vec());
+        audit.write(b"x\n");
         assert!(audit.flush(Duration::ZERO));
     }
 }
