@@ -25,6 +25,7 @@ use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use criterion::{Criterion, criterion_group, criterion_main};
 use toolgate::caller::UnixTime;
 use toolgate::gateway::identity::IdentityTokens;
+use toolgate::gateway::known::Known;
 use toolgate::gateway::verified::VerifiedCache;
 use toolgate::settings::IdentityToken;
 use toolgate::token::{Algorithm, Bearer, Issuer, Issuers, KeySet, Verified, verify};
@@ -173,7 +174,8 @@ fn memory(criterion: &mut Criterion) {
     let bearer = Bearer::try_from(case.token.as_str()).unwrap();
     let cache = VerifiedCache::new(10_000);
     let caller = Arc::new(verify(&bearer, &case.issuers, NOW).unwrap());
-    cache.put(&bearer, Verified::by_signature(Arc::clone(&caller), 60, 0));
+    let known = Arc::new(Known::new(Arc::clone(&caller), 60));
+    cache.put(&bearer, Verified::by_signature(&caller, 60, 0), known);
     let mut group = criterion.benchmark_group("token");
     group.bench_function("remembered", |bench| bench.iter(|| cache.get(black_box(&bearer), 0, NOW).unwrap()));
     let pem =

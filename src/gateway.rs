@@ -15,6 +15,7 @@ pub mod headers;
 pub mod identity;
 pub mod in_flight;
 pub mod intake;
+pub mod known;
 pub mod listed;
 pub mod metadata;
 pub mod rates;

@@ -198,19 +198,15 @@ impl<'a> Reader<'a> {
         let start = self.at;
         let mut escaped = false;
         loop {
-            let rest = self.bytes_from(self.at);
-            let stop = memchr::memchr2(b'"', b'\\', rest).ok_or(JsonFlaw::Syntax)?;
-            let plain = rest.get(..stop).ok_or(JsonFlaw::Syntax)?;
-            // No early exit, so that the compiler makes it wide.
-            if plain.iter().fold(false, |seen, byte| seen | (*byte < 0x20)) {
-                return Err(JsonFlaw::Syntax);
+            self.at = self.at.saturating_add(plain_length(self.bytes_from(self.at))?);
+            match self.peek() {
+                Some(b'"') => break,
+                Some(b'\\') => {
+                    escaped = true;
+                    self.skip_escape()?;
+                }
+                _ => return Err(JsonFlaw::Syntax),
             }
-            self.at = self.at.saturating_add(stop);
-            if self.peek() == Some(b'"') {
-                break;
-            }
-            escaped = true;
-            self.skip_escape()?;
         }
         let raw = self.text.get(start..self.at).ok_or(JsonFlaw::Syntax)?;
         self.advance();
@@ -370,6 +366,44 @@ impl<'a> Reader<'a> {
         self.at = self.at.saturating_add(found.ok_or(JsonFlaw::Syntax)?.len());
         Ok(())
     }
+}
+
+/// How many bytes stand before the first quote, backslash or control character, of which there must be one.
+fn plain_length(bytes: &[u8]) -> Result<usize, JsonFlaw> {
+    /// Most strings are this short: names, numbers as text. Setting up a wide search would cost more than it saves.
+    const SHORT: usize = 32;
+    let mut at: usize = 0;
+    while at < SHORT {
+        let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) else { break };
+        let stops = stops_in(u64::from_le_bytes(*eight));
+        if stops != 0 {
+            let place = stops.trailing_zeros() >> 3;
+            return Ok(at.saturating_add(usize::try_from(place).unwrap_or_default()));
+        }
+        at = at.saturating_add(8);
+    }
+    let rest = bytes.get(at..).unwrap_or_default();
+    let stop = memchr::memchr2(b'"', b'\\', rest).ok_or(JsonFlaw::Syntax)?;
+    let plain = rest.get(..stop).ok_or(JsonFlaw::Syntax)?;
+    // No early exit, so that the compiler makes it wide.
+    if plain.iter().fold(false, |seen, byte| seen | (*byte < 0x20)) {
+        return Err(JsonFlaw::Syntax);
+    }
+    Ok(at.saturating_add(stop))
+}
+
+/// The highest bit of each of eight bytes that is a quote, a backslash or a control character. Above the first that is
+/// one there may be false ones, since what is borrowed there carries on.
+const fn stops_in(eight: u64) -> u64 {
+    const ONES: u64 = 0x0101_0101_0101_0101;
+    const HIGH: u64 = 0x8080_8080_8080_8080;
+    // A byte that equals the wanted one is zero after the XOR, and borrows from the bit above it.
+    let quote = eight ^ 0x2222_2222_2222_2222;
+    let backslash = eight ^ 0x5c5c_5c5c_5c5c_5c5c;
+    let quotes = quote.wrapping_sub(ONES) & !quote;
+    let backslashes = backslash.wrapping_sub(ONES) & !backslash;
+    let controls = eight.wrapping_sub(0x2020_2020_2020_2020) & !eight;
+    (quotes | backslashes | controls) & HIGH
 }
 
 /// Decodes escapes whose form [`Reader::string`] has checked.

@@ -297,6 +297,12 @@ impl Policy {
         self.scopes.grants(scopes)
     }
 
+    /// Whether these grants were made by this very policy, and not by another or an earlier one.
+    #[must_use]
+    pub fn has_made(&self, grants: &Grants) -> bool {
+        self.scopes.has_made(grants)
+    }
+
     /// Whether a caller with these grants sees the thing called `name`. A permit costs no allocation.
     pub fn decide(&self, grants: &Grants, kind: Kind, name: &str) -> Ruling<'_> {
         self.rule_on(grants, kind, name, None)

@@ -1,22 +1,19 @@
 //! What is recorded of a decision: one line of JSON, fields only, never a token.
 
 pub mod arguments;
+mod line;
 
-use std::borrow::Cow;
-
-use serde::{Serialize, Serializer};
 use serde_json::value::RawValue;
 
-/// The most characters of any one text in a record. Names come from callers; a line must stay a line.
-const LONGEST: usize = 256;
+use line::Line;
+pub use line::{MOST_TEXTS, Told};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Shown as RFC 3339 in UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Moment(pub u64);
 
 /// Whether what was asked was allowed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
-#[serde(rename_all = "lowercase")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// It was forwarded.
     Allow,
@@ -36,84 +33,55 @@ impl Outcome {
 }
 
 /// One decision. Absent fields are left out; texts are cut at 256 characters.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone)]
 pub struct AuditRecord<'a> {
     /// When the request was decided.
-    #[serde(serialize_with = "rfc3339")]
     pub time: Moment,
     /// The request.
-    #[serde(serialize_with = "text")]
     pub request_id: &'a str,
     /// The decision, as told to a refused caller.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub decision_id: Option<&'a str>,
-    /// `sub` of a verified token.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
-    pub subject: Option<&'a str>,
-    /// The issuer that vouches for it.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
-    pub issuer: Option<&'a str>,
-    /// The client it was issued to.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
-    pub client_id: Option<&'a str>,
-    /// The scopes of its token, the first 64.
-    #[serde(serialize_with = "texts", skip_serializing_if = "Option::is_none")]
-    pub scopes: Option<&'a [&'a str]>,
+    /// Who it is, once its token is verified.
+    pub caller: Option<&'a Told>,
     /// The JSON-RPC method, or the HTTP method where there is no message.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub method: Option<&'a str>,
     /// What kind of thing is asked for: `tool`, `prompt`, `resource`, `method`, …
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub kind: Option<&'a str>,
     /// Its name, as the caller wrote it.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub name: Option<&'a str>,
     /// What is recorded of the arguments: see [`arguments`].
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub arguments: Option<&'a RawValue>,
     /// What was decided.
     pub decision: Outcome,
     /// Why: the word of the refusal or of the rule's verdict.
-    #[serde(serialize_with = "text")]
     pub reason: &'a str,
     /// More about the reason: why a condition has no value.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub detail: Option<&'a str>,
     /// The rule that decided.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub rule: Option<&'a str>,
     /// Why it would have been refused, were a rule in shadow enforced.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub would_deny: Option<&'a str>,
     /// That rule.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub would_deny_rule: Option<&'a str>,
     /// How the tool differs from the lockfile, if it does.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub tool_drift: Option<&'a str>,
     /// The policy that was asked.
     pub policy_generation: u64,
     /// A digest of the session's identifier; the identifier itself would be a key to the session.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub session: Option<&'a str>,
     /// The status the caller got.
     pub http_status: u16,
     /// The status the upstream gave.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_status: Option<u16>,
     /// From the request's head to the end of the answer, in microseconds.
     pub duration_us: u64,
     /// Of that, waiting for the upstream.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub upstream_us: Option<u64>,
     /// Why the stream ended, if the answer was one.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub stream_end: Option<&'a str>,
     /// The address the request came from.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub remote: Option<&'a str>,
     /// The trace the request belongs to.
-    #[serde(serialize_with = "optional", skip_serializing_if = "Option::is_none")]
     pub trace_id: Option<&'a str>,
 }
 
@@ -121,13 +89,39 @@ impl AuditRecord<'_> {
     /// The record as one line of JSON with its line end.
     #[must_use]
     pub fn line(&self) -> Vec<u8> {
-        let mut line = Vec::with_capacity(512);
-        // Writing plain fields to memory cannot fail; were it to, an empty line is still a line.
-        if serde_json::to_writer(&mut line, self).is_err() {
-            line.clear();
+        let mut line = Line::begin(self.time);
+        line.text("request_id", self.request_id);
+        line.optional("decision_id", self.decision_id);
+        if let Some(caller) = self.caller {
+            line.told(caller);
         }
-        line.push(b'\n');
-        line
+        line.optional("method", self.method);
+        line.optional("kind", self.kind);
+        line.optional("name", self.name);
+        if let Some(arguments) = self.arguments {
+            line.json("arguments", arguments);
+        }
+        line.text("decision", self.decision.word());
+        line.text("reason", self.reason);
+        line.optional("detail", self.detail);
+        line.optional("rule", self.rule);
+        line.optional("would_deny", self.would_deny);
+        line.optional("would_deny_rule", self.would_deny_rule);
+        line.optional("tool_drift", self.tool_drift);
+        line.number("policy_generation", self.policy_generation);
+        line.optional("session", self.session);
+        line.number("http_status", self.http_status.into());
+        if let Some(status) = self.upstream_status {
+            line.number("upstream_status", status.into());
+        }
+        line.number("duration_us", self.duration_us);
+        if let Some(time) = self.upstream_us {
+            line.number("upstream_us", time);
+        }
+        line.optional("stream_end", self.stream_end);
+        line.optional("remote", self.remote);
+        line.optional("trace_id", self.trace_id);
+        line.end()
     }
 }
 
@@ -144,87 +138,23 @@ pub fn trace_id(traceparent: &str) -> Option<&str> {
     (is_whole && is_known && is_sound).then_some(trace)
 }
 
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn rfc3339<S: Serializer>(moment: &Moment, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_str(moment)
-}
-
-fn text<S: Serializer>(text: &str, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&harmless(text))
-}
-
-fn optional<S: Serializer>(text: &Option<&str>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&harmless(text.unwrap_or_default()))
-}
-
-/// The most texts of a list in a record.
-pub const MOST_TEXTS: usize = 64;
-
-fn texts<S: Serializer>(texts: &Option<&[&str]>, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(texts.unwrap_or_default().iter().take(MOST_TEXTS).map(|text| harmless(text)))
-}
-
-/// The text, cut where it is too long, and without what a terminal or a log reader could take for a command: JSON
-/// escapes the C0 controls, but neither DEL, C1, the line separators nor the marks that reverse the writing.
-fn harmless(text: &str) -> Cow<'_, str> {
-    let is_harmful = |letter: char| matches!(letter, '\u{7f}'..='\u{9f}' | '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{61c}');
-    let is_long = text.len() > LONGEST && text.chars().nth(LONGEST).is_some();
-    if !is_long && !text.contains(is_harmful) {
-        return Cow::Borrowed(text);
-    }
-    let letters = text
-        .chars()
-        .take(LONGEST)
-        .map(|letter| if is_harmful(letter) { char::REPLACEMENT_CHARACTER } else { letter });
-    Cow::Owned(letters.chain(is_long.then_some('…')).collect())
-}
-
-impl std::fmt::Display for Moment {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let (seconds, milliseconds) = (self.0.div_euclid(1000), self.0.rem_euclid(1000));
-        let (days, second) = (seconds.div_euclid(86_400), seconds.rem_euclid(86_400));
-        let (hour, minute) = (second.div_euclid(3600), second.rem_euclid(3600).div_euclid(60));
-        let (year, month, day) = civil(days);
-        let second = second.rem_euclid(60);
-        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{milliseconds:03}Z")
-    }
-}
-
-/// Year, month and day of a day since 1970-01-01, in the Gregorian calendar.
-///
-/// Days are counted from 0000-03-01, so that the leap day ends a year (H. Hinnant, "chrono-compatible low-level
-/// date algorithms", `civil_from_days`).
-const fn civil(days: u64) -> (u64, u64, u64) {
-    let days = days.saturating_add(719_468);
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let without_leap_days = day_of_era
-        .saturating_sub(day_of_era.div_euclid(1_460))
-        .saturating_add(day_of_era.div_euclid(36_524))
-        .saturating_sub(day_of_era.div_euclid(146_096));
-    let year_of_era = without_leap_days.div_euclid(365);
-    let leap_days = year_of_era.div_euclid(4).saturating_sub(year_of_era.div_euclid(100));
-    let day_of_year = day_of_era.saturating_sub(year_of_era.saturating_mul(365).saturating_add(leap_days));
-    let shifted = day_of_year.saturating_mul(5).saturating_add(2).div_euclid(153);
-    let first = shifted.saturating_mul(153).saturating_add(2).div_euclid(5);
-    let day = day_of_year.saturating_sub(first).saturating_add(1);
-    let month = if shifted < 10 { shifted.saturating_add(3) } else { shifted.saturating_sub(9) };
-    let year = era.saturating_mul(400).saturating_add(year_of_era);
-    (if month <= 2 { year.saturating_add(1) } else { year }, month, day)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caller::{Caller, Scopes, UnixTime};
 
-    fn record() -> AuditRecord<'static> {
+    fn alice() -> Told {
+        let scopes = Scopes::from_names(["files:read"]);
+        let caller = Caller::new("https://idp.example.com", "alice", UnixTime(1));
+        Told::new(&Caller { client_id: Some("cli".into()), scopes, ..caller })
+    }
+
+    fn record(caller: &Told) -> AuditRecord<'_> {
         AuditRecord {
             time: Moment(1_753_690_000_007),
             request_id: "r1",
             decision_id: Some("d1"),
-            subject: Some("alice"),
-            issuer: Some("https://idp.example.com"),
-            client_id: Some("cli"),
-            scopes: Some(&["files:read"]),
+            caller: Some(caller),
             method: Some("tools/call"),
             kind: Some("tool"),
             name: Some("delete_file"),
@@ -250,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_record_is_one_line_in_a_fixed_order() {
-        let line = String::from_utf8(record().line()).unwrap();
+        let line = String::from_utf8(record(&alice()).line()).unwrap();
         assert_eq!(
             line,
             concat!(
@@ -266,7 +196,7 @@ mod tests {
 
     #[track_caller]
     fn check_name(name: &str, expected: &str) {
-        let line = AuditRecord { name: Some(name), ..record() }.line();
+        let line = AuditRecord { name: Some(name), ..record(&alice()) }.line();
         assert_eq!(line.iter().filter(|byte| byte.is_ascii_control()).count(), 1, "only the line end");
         let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
         assert_eq!(read["name"], expected);

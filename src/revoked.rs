@@ -46,12 +46,20 @@ impl Revoked {
         self.generation.subscribe()
     }
 
-    /// Watches over a caller and its token, as it stands in this `Authorization` header.
+    /// Watches over a caller and its token, as it stands in this `Authorization` header. They were held against the
+    /// list of this generation.
     #[must_use]
-    pub fn watch<'a>(&'a self, caller: &'a Caller, authorization: Option<HeaderValue>) -> Watch<'a> {
+    pub fn watch<'a>(
+        &'a self,
+        caller: &'a Caller,
+        authorization: Option<HeaderValue>,
+        generation: u64,
+    ) -> Watch<'a> {
         let mut changes = self.changes();
         // A change that came before it could be heard of counts too.
-        changes.mark_changed();
+        if *changes.borrow_and_update() != generation {
+            changes.mark_changed();
+        }
         Watch { revoked: self, caller, authorization, changes }
     }
 

@@ -412,6 +412,8 @@ fn reporting(
 fn server_conf(threads: usize, grace: Duration) -> ServerConf {
     ServerConf {
         threads,
+        // Each connection stays on the thread that accepted it, and so do its connections to the upstream.
+        work_stealing: false,
         // Pingora's default of 300 s is longer than any pod's.
         grace_period_seconds: Some(grace.as_secs()),
         graceful_shutdown_timeout_seconds: Some(1),

@@ -4,8 +4,9 @@ use http::header::{self, HeaderName};
 use http::{HeaderMap, HeaderValue};
 use pingora_core::protocols::http::ServerSession;
 
-use super::exchange::end;
+use super::headers::{LAST_EVENT_ID, MCP_NAME, MCP_SESSION_ID};
 use super::in_flight::Held;
+use super::known::Known;
 use super::record::Record;
 use super::who::presented;
 use super::{Gateway, headers, intake, now};
@@ -37,7 +38,7 @@ pub(super) fn bind(
     if era == Era::Modern {
         return Ok(bound);
     }
-    let sealed = match intake::field(&session.req_header().headers, "mcp-session-id") {
+    let sealed = match intake::field(&session.req_header().headers, &MCP_SESSION_ID) {
         Field::Absent => return Ok(bound),
         Field::Once(sealed) => std::str::from_utf8(sealed).map_err(|_| Refusal::SessionUnknown)?,
         Field::Repeated => return Err(Refusal::SessionUnknown),
@@ -55,7 +56,7 @@ pub(super) fn last_event_id(
     caller: &Caller,
     bound: &Bound,
 ) -> Result<Option<HeaderValue>, Refusal> {
-    let sealed = match intake::field(&session.req_header().headers, "last-event-id") {
+    let sealed = match intake::field(&session.req_header().headers, &LAST_EVENT_ID) {
         Field::Absent | Field::Once(b"") => return Ok(None),
         Field::Once(sealed) => sealed,
         Field::Repeated => return Err(Refusal::HttpMalformed),
@@ -90,16 +91,16 @@ async fn token_for_upstream(
 pub(super) async fn headers_of(
     gateway: &Gateway,
     session: &ServerSession,
-    caller: &Caller,
+    caller: &Known,
     bound: &Bound,
     permit: &Permit<'_>,
 ) -> Result<HeaderMap, Refusal> {
     let mut headers = upstream_headers(gateway, session, caller, bound)?;
     // INVARIANT: a header that mirrors a handle says what the body says, before and after.
     if let Some(name) = permit.name()
-        && headers.contains_key("mcp-name")
+        && headers.contains_key(&MCP_NAME)
     {
-        headers.insert("mcp-name", HeaderValue::from_str(name).map_err(|_| Refusal::TaskUnknown)?);
+        headers.insert(&MCP_NAME, HeaderValue::from_str(name).map_err(|_| Refusal::TaskUnknown)?);
     }
     if let Some(token) = token_for_upstream(gateway, session, caller).await? {
         headers.insert(header::AUTHORIZATION, token);
@@ -110,18 +111,17 @@ pub(super) async fn headers_of(
 fn upstream_headers(
     gateway: &Gateway,
     session: &ServerSession,
-    caller: &Caller,
+    caller: &Known,
     bound: &Bound,
 ) -> Result<HeaderMap, Refusal> {
     let mut headers = headers::to_upstream(&session.req_header().headers);
-    let host = &gateway.upstream.settings().host;
-    headers.insert(header::HOST, HeaderValue::from_str(host).map_err(|_| Refusal::UpstreamDown)?);
+    headers.insert(header::HOST, gateway.upstream.host()?);
     if let Some(id) = &bound.session_id {
         let id = HeaderValue::from_str(id).map_err(|_| Refusal::SessionUnknown)?;
-        headers.insert("mcp-session-id", id);
+        headers.insert(&MCP_SESSION_ID, id);
     }
     if let Some(id) = &bound.last_event_id {
-        headers.insert("last-event-id", id.clone());
+        headers.insert(&LAST_EVENT_ID, id.clone());
     }
     let identity = &gateway.config.identity_headers;
     // A claim that a caller lacks must not be told by the caller itself.
@@ -134,7 +134,7 @@ fn upstream_headers(
         }
     }
     if let Some(tokens) = &gateway.identity {
-        let token = tokens.token(caller, end(gateway, caller), now().0)?;
+        let token = tokens.token(caller, caller.end(), now().0)?;
         // In place of all that the client sent under this name.
         headers.insert(tokens.header().clone(), token);
     }

@@ -5,23 +5,23 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{self, HeaderName};
-use http::{HeaderValue, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use pingora_core::protocols::http::{HttpTask, ServerSession};
 use pingora_core::server::ShutdownWatch;
 use pingora_http::ResponseHeader;
 use tokio::time::Instant;
 
 use super::answer::Gone;
-use super::headers::{is_of_the_bytes, to_client};
+use super::headers::{MCP_SESSION_ID, is_of_the_bytes, to_client};
 use super::in_flight::Held;
 use super::intake::Bodies;
+use super::known::Known;
 use super::listed::{Listed, Page};
 use super::record::Report;
 use super::standing::{Changes, Seen, Standing};
 use super::tasks::{Context, Makers, Told};
 use super::upstream::Exchange;
-use super::{Config, intake, who};
-use crate::caller::Caller;
+use super::{Config, intake};
 use crate::judge::{self, apps};
 use crate::live::{Live, Snapshot};
 use crate::message::agreement::Field;
@@ -31,7 +31,7 @@ use crate::message::sse::{Event, EventStream};
 use crate::pinned::Pinned;
 use crate::policy::Grants;
 use crate::refusal::Refusal;
-use crate::revoked::Revoked;
+use crate::revoked::Watch;
 use crate::session::EventSealer;
 use crate::session::task::Owner;
 
@@ -43,14 +43,14 @@ pub struct Passage<'a> {
     pub report: &'a Report,
     /// The policies.
     pub live: &'a Live,
-    /// What is revoked.
-    pub revoked: &'a Revoked,
     /// The policy that the request was judged by.
     pub snapshot: Arc<Snapshot>,
     /// The caller.
-    pub caller: &'a Caller,
+    pub caller: &'a Known,
+    /// The list of what is revoked that it was last held against.
+    pub revocations: u64,
     /// What it is granted under `snapshot`.
-    pub grants: Grants,
+    pub grants: Arc<Grants>,
     /// What all answers that are held take together.
     pub answers: &'a Bodies,
     /// Whether the request asked for a list.
@@ -143,6 +143,19 @@ enum Content {
     Other,
 }
 
+const JSON: &[u8] = b"application/json";
+const EVENTS: &[u8] = b"text/event-stream";
+
+/// The media type of a `Content-Type`, without parameters.
+fn media(value: &[u8]) -> &[u8] {
+    value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii()
+}
+
+/// Whether an answer with these headers is a stream of events.
+pub fn is_events(headers: &HeaderMap) -> bool {
+    matches!(intake::field(headers, &header::CONTENT_TYPE), Field::Once(value) if media(value).eq_ignore_ascii_case(EVENTS))
+}
+
 impl Passage<'_> {
     /// Passes the answer in `exchange` on. At a refusal nothing has been written yet.
     ///
@@ -153,17 +166,17 @@ impl Passage<'_> {
         session: &mut ServerSession,
         exchange: &mut Exchange,
         shutdown: &ShutdownWatch,
+        watch: &mut Watch<'_>,
         silence: Duration,
     ) -> Result<Ending, Unpassed> {
         let content = self.inspect(session, exchange)?;
         self.page = self.page.take().filter(|_| exchange.status().is_success());
         if let Content::Events = content {
-            return self.stream(session, exchange, shutdown).await;
+            return self.stream(session, exchange, shutdown, watch).await;
         }
         let limit = self.config.limits.response;
         // Until the client has read it.
         let mut room = self.answers.room();
-        let mut watch = who::watch(self.revoked, self.caller, session);
         let body = tokio::select! {
             biased;
             _ = session.read_body_or_idle(true) => return Err(Unpassed::Gone),
@@ -191,7 +204,7 @@ impl Passage<'_> {
         if status.is_informational() || status.is_redirection() {
             return Err(Refusal::UpstreamNonsense);
         }
-        match intake::field(exchange.headers(), "content-encoding") {
+        match intake::field(exchange.headers(), &header::CONTENT_ENCODING) {
             Field::Absent => {}
             Field::Once(coding) if coding.eq_ignore_ascii_case(b"identity") => {}
             Field::Once(_) | Field::Repeated => return Err(Refusal::UpstreamNonsense),
@@ -199,12 +212,12 @@ impl Passage<'_> {
         if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
             return Ok(Content::Empty);
         }
-        let content = match intake::field(exchange.headers(), "content-type") {
+        let content = match intake::field(exchange.headers(), &header::CONTENT_TYPE) {
             Field::Repeated => return Err(Refusal::UpstreamNonsense),
             Field::Absent => Content::Empty,
-            Field::Once(value) => match value.split(|byte| *byte == b';').next().unwrap_or_default().trim_ascii() {
-                media if media.eq_ignore_ascii_case(b"application/json") => Content::Json,
-                media if media.eq_ignore_ascii_case(b"text/event-stream") => Content::Events,
+            Field::Once(value) => match media(value) {
+                media if media.eq_ignore_ascii_case(JSON) => Content::Json,
+                media if media.eq_ignore_ascii_case(EVENTS) => Content::Events,
                 _ => Content::Other,
             },
         };
@@ -265,12 +278,8 @@ impl Passage<'_> {
 
     fn with_filter<T>(&self, work: impl FnOnce(&Filter<'_>) -> T) -> T {
         let snapshot = if self.standing.is_some() { self.live.snapshot() } else { Arc::clone(&self.snapshot) };
-        let grants = if snapshot.generation == self.snapshot.generation {
-            None
-        } else {
-            Some(snapshot.policy.grants(&self.caller.scopes))
-        };
-        let grants = grants.as_ref().unwrap_or(&self.grants);
+        let newer = (snapshot.generation != self.snapshot.generation).then(|| self.caller.grants(&snapshot.policy));
+        let grants = newer.as_ref().unwrap_or(&self.grants);
         let allows = |kind, name: &str| judge::sees(&snapshot.policy, grants, kind, name);
         let shows = |uri: &str| {
             let is_held = |tool: &str| self.pinned.is_some_and(|pinned| pinned.holds(tool));
@@ -318,7 +327,7 @@ impl Passage<'_> {
             insert(&mut head, HeaderName::from_static("dpop-nonce"), nonce)?;
         }
         if let Some(id) = &self.session_id {
-            insert(&mut head, HeaderName::from_static("mcp-session-id"), id)?;
+            insert(&mut head, MCP_SESSION_ID.clone(), id)?;
         }
         if let Some(origin) = session.req_header().headers.get(header::ORIGIN) {
             for (name, value) in super::metadata::cross_origin(origin) {
@@ -333,6 +342,7 @@ impl Passage<'_> {
         session: &mut ServerSession,
         exchange: &mut Exchange,
         shutdown: &ShutdownWatch,
+        watch: &mut Watch<'_>,
     ) -> Result<Ending, Unpassed> {
         // A client that sends more while it listens could not be seen to leave: one byte of the next request
         // would hide the end of the connection. On a stream there is no next request.
@@ -345,7 +355,7 @@ impl Passage<'_> {
         session.response_duplex_vec(vec![HttpTask::Header(head, false)]).await.map_err(|_| Gone)?;
         self.is_stream = true;
         let counted = Counted::begin(self.report);
-        let pumped = self.pump(session, exchange, shutdown.clone()).await;
+        let pumped = self.pump(session, exchange, shutdown.clone(), watch).await;
         self.in_flight = None;
         let ending = match pumped {
             Ok(ending) => ending,
@@ -387,8 +397,8 @@ impl Passage<'_> {
         session: &mut ServerSession,
         exchange: &mut Exchange,
         mut shutdown: ShutdownWatch,
+        watch: &mut Watch<'_>,
     ) -> Result<Ending, Torn> {
-        let mut watch = who::watch(self.revoked, self.caller, session);
         let mut policies = self.live.changes();
         // A change that came before it could be heard of counts too.
         policies.mark_changed();

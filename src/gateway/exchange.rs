@@ -13,15 +13,17 @@ use super::answer::{self, Gone};
 use super::bound::{Bound, bind, headers_of, last_event_id, under_way};
 use super::callers::Place;
 use super::decision::asked_name;
-use super::downstream::{Ending, Passage, Unpassed};
+use super::downstream::{Ending, Passage, Unpassed, is_events};
+use super::headers::{DPOP, MCP_SESSION_ID};
 use super::intake::{self, Room, Route};
+use super::known::Known;
 use super::listed::Page;
 use super::record::Record;
 use super::standing::Standing;
 use super::tasks::Context;
-use super::who::{self, leeway, who};
+use super::who::{self, Who, who};
 use super::{Gateway, metadata, now};
-use crate::caller::{Caller, UnixTime};
+use crate::caller::Caller;
 use crate::judge::{Permit, Refused};
 use crate::live::Snapshot;
 use crate::message::agreement::Field;
@@ -141,10 +143,9 @@ fn route(
     is_full: bool,
 ) -> Result<Routed, Refusal> {
     let (config, head) = (&gateway.config, session.req_header());
-    let scopes = offered(snapshot);
     let answered = |answer| Ok(Routed::Answered(Box::new(answer)));
     match intake::route(config, head)? {
-        Route::Metadata => answered(metadata::metadata(config, &head.method, &scopes)?),
+        Route::Metadata => answered(metadata::metadata(config, &head.method, &offered(snapshot))?),
         Route::Endpoint => {
             intake::refuse_ambiguous_framing(session)?;
             intake::refuse_foreign_names(config, head)?;
@@ -163,13 +164,13 @@ async fn judged(
     snapshot: &Arc<Snapshot>,
     record: &mut Record,
 ) -> Result<Ending, Stop> {
-    let caller = who(gateway, session).await?;
+    let Who { known: caller, revocations } = who(gateway, session).await?;
     record.caller = Some(Arc::clone(&caller));
     let method = session.req_header().method.clone();
     intake::refuse_other_methods(&method)?;
     // Before its body comes: else a caller could take every place with bodies that never do.
     let arriving = Some(gateway.arriving.enter(&caller)?);
-    let mut passage = passage(gateway, snapshot, &caller);
+    let mut passage = passage(gateway, snapshot, &caller, revocations);
     passage.nonce = nonce(gateway, session);
     let mut turn = Turn { gateway, session, shutdown, record, arriving };
     if method == Method::POST {
@@ -180,15 +181,15 @@ async fn judged(
     }
 }
 
-fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Caller) -> Passage<'a> {
+fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Known, revocations: u64) -> Passage<'a> {
     Passage {
         config: &gateway.config,
         report: &gateway.report,
         live: &gateway.live,
-        revoked: &gateway.revoked,
         snapshot: Arc::clone(snapshot),
         caller,
-        grants: snapshot.policy.grants(&caller.scopes),
+        revocations,
+        grants: caller.grants(&snapshot.policy),
         answers: &gateway.answers,
         is_list: false,
         listed: &gateway.listed,
@@ -199,7 +200,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Calle
         standing: None,
         changes: &gateway.changes,
         hints_required: false,
-        remaining: remaining(gateway, caller),
+        remaining: remaining(caller),
         owner: gateway.sealer.of(caller),
         tasks: Context::default(),
         makers: &gateway.makers,
@@ -253,7 +254,7 @@ impl<'a> Turn<'a> {
     async fn message(&mut self, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
         let headers = &self.session.req_header().headers;
         let (content_type, coding) =
-            (intake::field(headers, "content-type"), intake::field(headers, "content-encoding"));
+            (intake::field(headers, &header::CONTENT_TYPE), intake::field(headers, &header::CONTENT_ENCODING));
         content::accept_content(content_type, coding)?;
         let limits = &self.gateway.config.limits;
         let mut room = self.gateway.bodies.room();
@@ -322,7 +323,8 @@ impl<'a> Turn<'a> {
         let upstream = &self.gateway.upstream;
         let headers = headers_of(self.gateway, self.session, passage.caller, &bound, &permit).await?;
         let started = Instant::now();
-        let mut watch = who::watch(&self.gateway.revoked, passage.caller, self.session);
+        let revoked = &self.gateway.revoked;
+        let mut watch = who::watch(revoked, passage.caller, passage.revocations, self.session);
         let sent = tokio::select! {
             biased;
             _ = self.session.read_body_or_idle(true) => {
@@ -338,7 +340,7 @@ impl<'a> Turn<'a> {
         self.record.upstream(started.elapsed(), sent.as_ref().map(|exchange| exchange.status().as_u16()));
         let mut exchange = sent?;
         drop(room);
-        let told = match intake::field(exchange.headers(), "mcp-session-id") {
+        let told = match intake::field(exchange.headers(), &MCP_SESSION_ID) {
             Field::Absent => None,
             Field::Once(id) => Some(std::str::from_utf8(id).map_err(|_| Refusal::UpstreamNonsense)?),
             Field::Repeated => return Err(Refusal::UpstreamNonsense.into()),
@@ -346,13 +348,13 @@ impl<'a> Turn<'a> {
         let sealer = &self.gateway.sealer;
         let sealed = told.map(|id| sealer.seal(passage.caller, id).ok_or(Refusal::UpstreamNonsense));
         passage.session_id = sealed.transpose()?;
-        if bound.era == Era::Legacy {
+        if bound.era == Era::Legacy && is_events(exchange.headers()) {
             // What the answer to `initialize` streams belongs to the session that it begins.
             passage.events = Some(sealer.events(passage.caller, told.or(bound.session_id.as_deref())));
         }
         self.record.status = exchange.status().as_u16();
         let silence = upstream.settings().answer_timeout;
-        let passed = passage.pass(self.session, &mut exchange, self.shutdown, silence).await;
+        let passed = passage.pass(self.session, &mut exchange, self.shutdown, &mut watch, silence).await;
         self.record.tallies = std::mem::take(&mut passage.tallies);
         self.record.is_stream = passage.is_stream;
         self.record.ending = passage.ending;
@@ -421,19 +423,14 @@ pub(super) struct Forward<'p> {
     pub(super) room: Option<Room<'p>>,
 }
 
-/// When the caller's token ends, leeway included.
-pub(super) fn end(gateway: &Gateway, caller: &Caller) -> UnixTime {
-    caller.expires.plus(leeway(&gateway.verifier.ring().issuers(), caller))
-}
-
 /// How long the caller's token is still good for.
-fn remaining(gateway: &Gateway, caller: &Caller) -> Duration {
-    Duration::from_secs(end(gateway, caller).0).saturating_sub(now().1)
+fn remaining(caller: &Known) -> Duration {
+    Duration::from_secs(caller.end().0).saturating_sub(now().1)
 }
 
 /// What the next proof of a caller who uses proofs must contain (RFC 9449 §8.2, §9).
 fn nonce(gateway: &Gateway, session: &ServerSession) -> Option<String> {
-    let is_proven = session.req_header().headers.contains_key("dpop");
+    let is_proven = session.req_header().headers.contains_key(&DPOP);
     if is_proven { gateway.dpop.nonce.fresh(now().0) } else { None }
 }
 

@@ -3,6 +3,19 @@
 use http::HeaderMap;
 use http::header::{self, HeaderName, HeaderValue};
 
+/// The method of the message (MCP 2026-07-28, transports, "Standard Headers").
+pub static MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
+/// The name of what the message is about (the same).
+pub static MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+/// The revision of the protocol (MCP, transports, "Protocol Version Header").
+pub static MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+/// The session (MCP 2025-11-25, transports, "Session Management").
+pub static MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+/// The event that a stream goes on after (HTML, server-sent events).
+pub static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+/// A proof of possession (RFC 9449 §4.1).
+pub static DPOP: HeaderName = HeaderName::from_static("dpop");
+
 /// Headers of one hop (RFC 9110 §7.6.1), and those that we set ourselves.
 const HOP: &[&str] = &[
     "connection",
@@ -52,7 +65,8 @@ const OF_THE_BYTES: &[&str] = &["etag", "digest", "content-digest", "repr-digest
 #[must_use]
 pub fn to_upstream(from: &HeaderMap) -> HeaderMap {
     let nominated = nominated(from);
-    let mut to = HeaderMap::with_capacity(FROM_CLIENT.len());
+    // Room for ours, too.
+    let mut to = HeaderMap::with_capacity(FROM_CLIENT.len().saturating_mul(2));
     for (name, value) in from {
         let text = name.as_str();
         let is_kept = FROM_CLIENT.contains(&text) || (text.starts_with(PROTOCOL) && text != "mcp-session-id");

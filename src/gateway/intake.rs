@@ -4,13 +4,15 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
+use http::header::HeaderName;
 use http::{HeaderMap, Method, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 use tokio::time::timeout;
 
+use super::Config;
+use super::headers::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION};
 use super::metadata::is_metadata_path;
-use super::{Config, headers};
 use crate::message::agreement::{Field, Mirror};
 use crate::refusal::Refusal;
 use crate::settings::HostRule;
@@ -65,7 +67,7 @@ pub fn refuse_ambiguous_framing(session: &ServerSession) -> Result<(), Refusal> 
     if line.contains(&b'#') {
         return Err(Refusal::HttpMalformed);
     }
-    match field(&head.headers, "transfer-encoding") {
+    match field(&head.headers, &header::TRANSFER_ENCODING) {
         Field::Absent => return Ok(()),
         // Any other coding would make what is judged something else than what was meant (RFC 9112 §6.1).
         Field::Once(coding) if coding.eq_ignore_ascii_case(b"chunked") => {}
@@ -82,7 +84,7 @@ pub fn refuse_ambiguous_framing(session: &ServerSession) -> Result<(), Refusal> 
 /// [`Refusal::HttpMalformed`], [`Refusal::HostNotAllowed`], [`Refusal::OriginNotAllowed`].
 pub fn refuse_foreign_names(config: &Config, head: &RequestHeader) -> Result<(), Refusal> {
     let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let host = match (authority, field(&head.headers, "host")) {
+    let host = match (authority, field(&head.headers, &header::HOST)) {
         (_, Field::Repeated) => return Err(Refusal::HttpMalformed),
         (Some(authority), _) => authority,
         (None, Field::Once(host)) => host,
@@ -92,7 +94,7 @@ pub fn refuse_foreign_names(config: &Config, head: &RequestHeader) -> Result<(),
     if !config.allowed_hosts.iter().any(|allowed| allowed.allows(host)) {
         return Err(Refusal::HostNotAllowed);
     }
-    match field(&head.headers, "origin") {
+    match field(&head.headers, &header::ORIGIN) {
         Field::Absent => Ok(()),
         Field::Once(origin) if config.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin) => Ok(()),
         Field::Once(origin) if config.allow_loopback_origins && is_loopback_origin(origin) => Ok(()),
@@ -110,7 +112,7 @@ fn is_loopback_origin(origin: &[u8]) -> bool {
 
 /// The header lines called `name` as one field.
 #[must_use]
-pub fn field<'h>(headers: &'h HeaderMap, name: &str) -> Field<'h> {
+pub fn field<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Field<'h> {
     Field::of(headers.get_all(name).iter().map(http::HeaderValue::as_bytes))
 }
 
@@ -118,9 +120,9 @@ pub fn field<'h>(headers: &'h HeaderMap, name: &str) -> Field<'h> {
 #[must_use]
 pub fn mirror(headers: &HeaderMap) -> Mirror<'_> {
     Mirror {
-        version: field(headers, "mcp-protocol-version"),
-        method: field(headers, "mcp-method"),
-        name: field(headers, "mcp-name"),
+        version: field(headers, &MCP_PROTOCOL_VERSION),
+        method: field(headers, &MCP_METHOD),
+        name: field(headers, &MCP_NAME),
     }
 }
 

@@ -7,11 +7,12 @@ use std::future::{Future, poll_fn};
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
 use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, Method, Request, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{self, Connection, SendRequest};
@@ -48,7 +49,7 @@ pub struct UpstreamSettings {
     pub answer_timeout: Duration,
 }
 
-/// Idle connections that are kept, and for how long: shorter than servers usually keep theirs.
+/// Idle connections that a thread keeps, and for how long: shorter than servers usually keep theirs.
 const IDLE_CONNECTIONS: usize = 256;
 const IDLE_TIME: Duration = Duration::from_secs(4);
 
@@ -86,14 +87,40 @@ impl Line {
 /// The upstream.
 pub struct Upstream {
     settings: UpstreamSettings,
-    idle: Mutex<Vec<Line>>,
+    /// The path and the host, ready to be sent; nothing where they cannot be.
+    uri: Option<Uri>,
+    host: Option<HeaderValue>,
+    pools: [Pool; POOLS],
+}
+
+/// Connections that are idle, the last used last.
+type Pool = Mutex<Vec<Line>>;
+
+/// Each thread has a pool of its own, as long as there are no more of them: the system wakes the thread that opened a
+/// connection, and no other should need it then.
+const POOLS: usize = 16;
+
+/// The pool of this thread.
+fn own_pool() -> usize {
+    static THREADS: AtomicUsize = AtomicUsize::new(0);
+    thread_local!(static NUMBER: usize = THREADS.fetch_add(1, Ordering::Relaxed) & POOLS.wrapping_sub(1));
+    NUMBER.with(|number| *number)
 }
 
 impl Upstream {
     /// An upstream; no connection is made yet.
     #[must_use]
-    pub const fn new(settings: UpstreamSettings) -> Self {
-        Self { settings, idle: Mutex::new(Vec::new()) }
+    pub fn new(settings: UpstreamSettings) -> Self {
+        let (uri, host) = (settings.path.parse().ok(), HeaderValue::from_str(&settings.host).ok());
+        Self { settings, uri, host, pools: Default::default() }
+    }
+
+    /// The `Host` it is told.
+    ///
+    /// # Errors
+    /// [`Refusal::UpstreamDown`] if it is none.
+    pub fn host(&self) -> Result<HeaderValue, Refusal> {
+        self.host.clone().ok_or(Refusal::UpstreamDown)
     }
 
     /// How it is reached.
@@ -115,7 +142,7 @@ impl Upstream {
     ) -> Result<Exchange, Refusal> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = method;
-        *request.uri_mut() = self.settings.path.parse().map_err(|_| Refusal::UpstreamDown)?;
+        *request.uri_mut() = self.uri.clone().ok_or(Refusal::UpstreamDown)?;
         *request.headers_mut() = headers;
         match timeout(self.settings.answer_timeout, self.exchange(request)).await {
             Ok(result) => result,
@@ -176,7 +203,7 @@ impl Upstream {
     /// An idle connection that is still open, the last used first.
     async fn take_idle(&self) -> Option<Line> {
         loop {
-            let mut line = self.idle.lock().ok()?.pop()?;
+            let mut line = self.pools.get(own_pool())?.lock().ok()?.pop()?;
             if line.idle_since.elapsed() > IDLE_TIME {
                 continue;
             }
@@ -208,7 +235,7 @@ impl Upstream {
             return;
         }
         line.idle_since = Instant::now();
-        let Ok(mut idle) = self.idle.lock() else { return };
+        let Some(Ok(mut idle)) = self.pools.get(own_pool()).map(Mutex::lock) else { return };
         if idle.len() >= IDLE_CONNECTIONS {
             idle.remove(0);
         }
@@ -217,7 +244,7 @@ impl Upstream {
 
     /// Closes connections that have been idle for too long.
     pub fn reap(&self) {
-        if let Ok(mut idle) = self.idle.lock() {
+        for mut idle in self.pools.iter().filter_map(|pool| pool.lock().ok()) {
             idle.retain(|line| line.idle_since.elapsed() <= IDLE_TIME);
         }
     }

@@ -5,12 +5,19 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use quick_cache::sync::Cache;
 
-use crate::caller::{Caller, UnixTime};
+use super::known::Known;
+use crate::caller::UnixTime;
 use crate::token::{Bearer, TokenDigest, Verified};
+
+#[derive(Clone)]
+struct Entry {
+    verified: Verified,
+    known: Arc<Known>,
+}
 
 /// Verified tokens, by the digest of their text. Only accepted tokens are put in.
 pub struct VerifiedCache {
-    entries: Option<Cache<TokenDigest, Verified>>,
+    entries: Option<Cache<TokenDigest, Entry>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -27,27 +34,27 @@ impl VerifiedCache {
 
     /// The caller this token has made, if a new verification would make the same.
     #[must_use]
-    pub fn get(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Caller>> {
+    pub fn get(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Known>> {
         let found = self.usable(token, epoch, now);
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
     }
 
-    fn usable(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Caller>> {
+    fn usable(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Known>> {
         let (entries, digest) = (self.entries.as_ref()?, token.digest());
         let entry = entries.get(&digest)?;
-        if entry.is_usable(now, epoch) {
-            return Some(Arc::clone(entry.caller()));
+        if entry.verified.is_usable(now, epoch) {
+            return Some(entry.known);
         }
         entries.remove(&digest);
         None
     }
 
-    /// Remembers an accepted token.
-    pub fn put(&self, token: &Bearer<'_>, entry: Verified) {
+    /// Remembers whom an accepted token has made, for as long as `verified` says.
+    pub fn put(&self, token: &Bearer<'_>, verified: Verified, known: Arc<Known>) {
         if let Some(entries) = &self.entries {
-            entries.insert(token.digest(), entry);
+            entries.insert(token.digest(), Entry { verified, known });
         }
     }
 
@@ -79,20 +86,23 @@ impl VerifiedCache {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::caller::Caller;
 
     fn token(text: &str) -> Bearer<'_> {
         Bearer::try_from(text).unwrap()
     }
 
-    fn entry(subject: &str) -> Verified {
-        Verified::by_signature(Arc::new(Caller::new("i", subject, UnixTime(1000))), 0, 1)
+    fn put(cache: &VerifiedCache, text: &str, subject: &str) {
+        let caller = Arc::new(Caller::new("i", subject, UnixTime(1000)));
+        let verified = Verified::by_signature(&caller, 0, 1);
+        cache.put(&token(text), verified, Arc::new(Known::new(caller, 0)));
     }
 
     #[test]
     fn a_token_is_remembered_for_its_epoch_and_time() {
         let cache = VerifiedCache::new(100);
-        cache.put(&token("a"), entry("alice"));
-        cache.put(&token("b"), entry("bob"));
+        put(&cache, "a", "alice");
+        put(&cache, "b", "bob");
         let subject = |text, epoch, now| cache.get(&token(text), epoch, UnixTime(now)).map(|it| it.subject.clone());
         assert_eq!(subject("a", 1, 999), Some("alice".into()));
         assert_eq!(subject("b", 1, 999), Some("bob".into()));
@@ -108,7 +118,7 @@ mod tests {
     fn it_is_bounded() {
         let cache = VerifiedCache::new(1000);
         for at in 0..10_000 {
-            cache.put(&token(&format!("t{at}")), entry("alice"));
+            put(&cache, &format!("t{at}"), "alice");
         }
         assert!((500..=1100).contains(&cache.len()), "{}", cache.len());
     }
@@ -116,7 +126,7 @@ mod tests {
     #[test]
     fn a_capacity_of_none_remembers_nothing() {
         let cache = VerifiedCache::new(0);
-        cache.put(&token("a"), entry("alice"));
+        put(&cache, "a", "alice");
         assert!(cache.get(&token("a"), 1, UnixTime(0)).is_none());
         assert!(cache.is_empty());
     }

@@ -7,6 +7,8 @@ use http::{HeaderValue, header};
 use pingora_core::protocols::http::ServerSession;
 use pingora_http::RequestHeader;
 
+use super::headers::DPOP;
+use super::known::Known;
 use super::{Gateway, intake, now};
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
@@ -14,24 +16,32 @@ use crate::remote::Route;
 use crate::revoked::{Revoked, Watch};
 use crate::token::{self, Bearer, DpopTerms, Issuers, Presented, ProofId, Scheme, Verified};
 
+/// Who calls.
+pub struct Who {
+    /// The caller.
+    pub known: Arc<Known>,
+    /// The list of what is revoked that it was last held against.
+    pub revocations: u64,
+}
+
 /// The caller of this request (RFC 6750 §2.1: by the header, and nothing but the header).
 ///
 /// # Errors
 /// Why it is nobody.
-pub async fn who(gateway: &Gateway, session: &ServerSession) -> Result<Arc<Caller>, Refusal> {
+pub async fn who(gateway: &Gateway, session: &ServerSession) -> Result<Who, Refusal> {
     let head = session.req_header();
     let (scheme, bearer) = presented(head)?;
     let presented = Presented {
         scheme,
         token: bearer,
-        dpop: intake::field(&head.headers, "dpop"),
+        dpop: intake::field(&head.headers, &DPOP),
         certificate_sha256: certificate(session),
         method: head.method.as_str(),
         url: &gateway.config.resource,
     };
     let caller = verified(gateway, &bearer, &presented).await;
     match &caller {
-        Ok(caller) => gateway.report.verified(Some(&*caller.issuer), None),
+        Ok(who) => gateway.report.verified(Some(&*who.known.issuer), None),
         Err(refusal) => {
             let issuers = gateway.verifier.ring().issuers();
             let claimed = token::claimed_issuer(&bearer, &issuers).map(|issuer| &*issuer.name);
@@ -50,51 +60,50 @@ pub fn presented(head: &RequestHeader) -> Result<(Scheme, Bearer<'_>), Refusal> 
     token::presented(lines, head.uri.query())
 }
 
-/// Watches over the caller of this request, and the token it came with.
+/// Watches over the caller of this request, and the token it came with, from the list of `revocations` on that it was
+/// held against.
 #[must_use]
-pub fn watch<'a>(revoked: &'a Revoked, caller: &'a Caller, session: &ServerSession) -> Watch<'a> {
-    revoked.watch(caller, session.req_header().headers.get(header::AUTHORIZATION).cloned())
+pub fn watch<'a>(revoked: &'a Revoked, caller: &'a Caller, revocations: u64, session: &ServerSession) -> Watch<'a> {
+    revoked.watch(caller, session.req_header().headers.get(header::AUTHORIZATION).cloned(), revocations)
 }
 
-async fn verified(
-    gateway: &Gateway,
-    bearer: &Bearer<'_>,
-    presented: &Presented<'_>,
-) -> Result<Arc<Caller>, Refusal> {
+async fn verified(gateway: &Gateway, bearer: &Bearer<'_>, presented: &Presented<'_>) -> Result<Who, Refusal> {
     let now = now().0;
     // Read before the keys are: what is remembered under it was verified by keys at least as new.
     let epoch = gateway.verifier.ring().epoch();
     let remembered = gateway.verified.get(bearer, epoch, now);
     gateway.report.token_remembered(remembered.is_some());
-    let caller = match remembered {
-        Some(caller) => caller,
+    let known = match remembered {
+        Some(known) => known,
         None => verify(gateway, bearer, epoch, now).await?,
     };
+    // Read before the list is: one that comes between the two is held against the caller once more.
+    let revocations = gateway.revoked.generation();
     // What is remembered was good once: it is asked each time whether it still is.
-    if gateway.revoked.revokes(&caller, bearer) {
+    if gateway.revoked.revokes(&known, bearer) {
         return Err(Refusal::TokenRevoked);
     }
-    if let Some(proof) = token::check_binding(&caller, presented, now, &gateway.dpop)? {
+    if let Some(proof) = token::check_binding(&known, presented, now, &gateway.dpop)? {
         gateway.proofs.use_once(&proof, now)?;
     }
-    Ok(caller)
+    Ok(Who { known, revocations })
 }
 
-async fn verify(gateway: &Gateway, bearer: &Bearer<'_>, epoch: u64, now: UnixTime) -> Result<Arc<Caller>, Refusal> {
+async fn verify(gateway: &Gateway, bearer: &Bearer<'_>, epoch: u64, now: UnixTime) -> Result<Arc<Known>, Refusal> {
     let caller = Arc::new(gateway.verifier.verify(bearer, now).await?);
     gateway.recent.note(&caller, now);
     let issuers = gateway.verifier.ring().issuers();
+    let leeway = leeway(&issuers, &caller);
+    let known = Arc::new(Known::new(Arc::clone(&caller), leeway));
     // What was asked for is remembered by whoever asked, for as long as the operator says.
     if let Route::Keys = gateway.verifier.route(bearer, &issuers) {
-        let leeway = leeway(&issuers, &caller);
-        gateway.verified.put(bearer, Verified::by_signature(Arc::clone(&caller), leeway, epoch));
+        gateway.verified.put(bearer, Verified::by_signature(&caller, leeway, epoch), Arc::clone(&known));
     }
-    Ok(caller)
+    Ok(known)
 }
 
 /// By how many seconds the clock of the caller's issuer may differ.
-#[must_use]
-pub fn leeway(issuers: &Issuers, caller: &Caller) -> u64 {
+fn leeway(issuers: &Issuers, caller: &Caller) -> u64 {
     issuers.iter().find(|issuer| issuer.name == caller.issuer).map_or(0, |issuer| issuer.leeway)
 }
 

@@ -211,3 +211,21 @@ proptest! {
         let _ = read(&bytes, 16);
     }
 }
+
+proptest! {
+    /// The wide search and the short one find what a plain one finds, wherever in the text they begin.
+    #[test]
+    fn the_end_of_a_string_is_found_wherever_it_is(
+        bytes in prop::collection::vec(prop_oneof![8 => 0x20..=0xff_u8, 1 => any::<u8>()], 0..100),
+    ) {
+        let naive = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
+        match (super::plain_length(&bytes), naive) {
+            (Ok(found), naive) => {
+                prop_assert_eq!(Some(found), naive);
+                prop_assert!(found >= 32 || naive.is_some());
+            }
+            // Behind a control character an end is not looked for.
+            (Err(_), naive) => prop_assert!(naive.is_none_or(|at| bytes[at] < 0x20)),
+        }
+    }
+}

@@ -6,16 +6,21 @@
 
 /// Whether `key` is none of `known` but could be taken for one.
 pub(crate) fn is_disguised(key: &str, known: &[&str]) -> bool {
+    disguised_as(key, known).is_some()
+}
+
+/// The place in `known` of a name that `key` is not, and could be taken for.
+pub(crate) fn disguised_as(key: &str, known: &[&str]) -> Option<usize> {
     if key.is_ascii() {
         // The usual foreign key: told from every known one by its length.
         let visible = || key.bytes().filter(u8::is_ascii_graphic);
         let length = visible().count();
         let looks_like = |name: &str| visible().map(|byte| byte.to_ascii_lowercase()).eq(lower(name));
-        return known.iter().any(|name| name.len() == length && key != *name && looks_like(name));
+        return known.iter().position(|name| name.len() == length && key != *name && looks_like(name));
     }
     // No known name is as long as this.
     let seen: Vec<char> = skeleton(key).take(64).collect();
-    known.iter().any(|name| seen.iter().copied().eq(skeleton(name)))
+    known.iter().position(|name| seen.iter().copied().eq(skeleton(name)))
 }
 
 fn lower(name: &str) -> impl Iterator<Item = u8> {

@@ -9,7 +9,7 @@ use std::ops::Range;
 
 mod tasks;
 
-use super::disguise::is_disguised;
+use super::disguise::{disguised_as, is_disguised};
 use super::splice::{Edit, splice};
 use crate::json::{JsonFlaw, Kind, Reader};
 use tasks::Draft;
@@ -63,11 +63,8 @@ impl ListKind {
 
     /// The list that the member `key` of a result holds for some reader, careful or not.
     fn of(key: &str) -> Option<Self> {
-        Self::KEYS
-            .iter()
-            .zip(Self::ALL)
-            .find(|(name, _)| **name == key || is_disguised(key, &[name]))
-            .map(|(_, kind)| kind)
+        let at = Self::KEYS.iter().position(|name| *name == key).or_else(|| disguised_as(key, &Self::KEYS))?;
+        Self::ALL.get(at).copied()
     }
 }
 
@@ -152,6 +149,12 @@ impl Filter<'_> {
     /// [`Opaque`] if it is not exactly one JSON-RPC message that can be understood.
     pub fn message(&self, document: &[u8], tallies: &mut Vec<Tally>) -> Result<Passed, Opaque> {
         let text = std::str::from_utf8(document).map_err(|_| Opaque)?;
+        let (passed, behind) = self.first(text, tallies)?;
+        if behind.is_empty() { Ok(passed) } else { Err(Opaque) }
+    }
+
+    /// The first of the documents in `text`, and what is behind it and its white space.
+    fn first<'t>(&self, text: &'t str, tallies: &mut Vec<Tally>) -> Result<(Passed, &'t str), Opaque> {
         let mut reader = Reader::of_text(text, DEPTH)?;
         if reader.kind()? != Kind::Object {
             return Err(Opaque);
@@ -172,33 +175,41 @@ impl Filter<'_> {
             }
             Ok::<_, Opaque>(())
         })?;
-        reader.end()?;
-        self.tell(text, &mut draft);
-        self.finish(document, draft)
+        reader.skip_space();
+        let (document, behind) = text.split_at_checked(reader.position()).ok_or(Opaque)?;
+        self.tell(document, &mut draft);
+        Ok((self.finish(document.as_bytes(), draft)?, behind))
     }
 
     /// Several JSON documents one after the other, as some servers answer under `application/json`.
     ///
     /// # Errors
     /// [`Opaque`] if one of them cannot be understood.
-    pub fn messages(&self, documents: &[u8], tallies: &mut Vec<Tally>) -> Result<Passed, Opaque> {
-        let mut out = Vec::new();
+    pub fn messages<'d>(&self, documents: &'d [u8], tallies: &mut Vec<Tally>) -> Result<Passed, Opaque> {
         // Once for all of them: each document is looked at as often as there are documents otherwise.
-        let mut rest = std::str::from_utf8(documents).map_err(|_| Opaque)?;
-        let mut is_cut = false;
-        while !rest.trim_ascii().is_empty() {
-            let mut reader = Reader::of_text(rest, DEPTH)?;
-            reader.skip()?;
-            reader.skip_space();
-            let (document, behind) = rest.split_at_checked(reader.position()).ok_or(Opaque)?;
-            match self.message(document.as_bytes(), tallies)? {
-                Passed::AsIs => out.extend_from_slice(document.as_bytes()),
-                Passed::Cut(bytes) => {
-                    is_cut = true;
-                    out.extend_from_slice(&bytes);
-                }
-                Passed::Nothing => is_cut = true,
+        let all = std::str::from_utf8(documents).map_err(|_| Opaque)?;
+        if all.trim_ascii().is_empty() {
+            return Ok(Passed::AsIs);
+        }
+        let (passed, mut rest) = self.first(all, tallies)?;
+        // The usual answer is one document.
+        if rest.is_empty() {
+            return Ok(passed);
+        }
+        let (mut out, mut is_cut) = (Vec::new(), false);
+        let mut add = |passed, document: &str| match passed {
+            Passed::AsIs => out.extend_from_slice(document.as_bytes()),
+            Passed::Cut(bytes) => {
+                is_cut = true;
+                out.extend_from_slice(&bytes);
             }
+            Passed::Nothing => is_cut = true,
+        };
+        let document = |from: &'d str, behind: &str| from.get(..from.len().saturating_sub(behind.len()));
+        add(passed, document(all, rest).unwrap_or_default());
+        while !rest.is_empty() {
+            let (passed, behind) = self.first(rest, tallies)?;
+            add(passed, document(rest, behind).unwrap_or_default());
             rest = behind;
         }
         Ok(if is_cut { Passed::Cut(out) } else { Passed::AsIs })

@@ -124,9 +124,14 @@ impl ScopeTable {
         found
     }
 
+    /// Whether these grants were made by this very policy.
+    pub(super) fn has_made(&self, grants: &Grants) -> bool {
+        Arc::ptr_eq(&self.policy, &grants.policy)
+    }
+
     /// Whether `grants`, made by this very policy, hold the scope.
     pub(super) fn is_granted(&self, grants: &Grants, id: ScopeId) -> bool {
-        Arc::ptr_eq(&self.policy, &grants.policy) && grants.holds(id)
+        self.has_made(grants) && grants.holds(id)
     }
 
     /// Reads the section `scopes`: `name: {implies: [name, …]}`.

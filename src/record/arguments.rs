@@ -64,7 +64,7 @@ impl Arguments {
             reader.object(|name, reader| {
                 let value = reader.raw()?;
                 if members.len() < MOST_NAMES {
-                    let name = on_one_line(&quoted(&super::harmless(name)));
+                    let name = on_one_line(&quoted(&super::line::harmless(name)));
                     members.push(if is_hashed { format!("{name}:\"{}\"", self.digest(value)) } else { name });
                 }
                 Ok::<(), JsonFlaw>(())

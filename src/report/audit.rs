@@ -171,8 +171,7 @@ impl Writer {
             state = queue.news.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
         state.is_idle = false;
-        let gathered =
-            queue.news.wait_timeout_while(state, GATHER, |state| !state.is_urgent && !state.is_closed);
+        let gathered = queue.news.wait_timeout_while(state, GATHER, |state| !state.is_urgent && !state.is_closed);
         let mut state = gathered.unwrap_or_else(PoisonError::into_inner).0;
         state.is_urgent = false;
         std::mem::swap(&mut state.bytes, bytes);

@@ -12,8 +12,8 @@ const PERMITTED: usize = 200;
 /// The last decisions, refusals apart from permits: many of the one do not displace the other.
 #[derive(Debug, Default)]
 pub struct Decisions {
-    refused: Mutex<VecDeque<(u64, Box<[u8]>)>>,
-    permitted: Mutex<VecDeque<(u64, Box<[u8]>)>>,
+    refused: Mutex<VecDeque<(u64, Vec<u8>)>>,
+    permitted: Mutex<VecDeque<(u64, Vec<u8>)>>,
 }
 
 impl Decisions {
@@ -21,10 +21,12 @@ impl Decisions {
     pub fn keep(&self, id: u64, is_refused: bool, line: &[u8]) {
         let (ring, most) = if is_refused { (&self.refused, REFUSED) } else { (&self.permitted, PERMITTED) };
         let Ok(mut ring) = ring.lock() else { return };
-        if ring.len() >= most {
-            ring.pop_front();
-        }
-        ring.push_back((id, line.into()));
+        // The room of the oldest is used again.
+        let oldest = if ring.len() >= most { ring.pop_front() } else { None };
+        let mut kept = oldest.map_or_else(Vec::new, |(_, kept)| kept);
+        kept.clear();
+        kept.extend_from_slice(line);
+        ring.push_back((id, kept));
     }
 
     /// The audit line of a decision, if it is one of the last.

@@ -309,8 +309,12 @@ fn column(refused: Option<Refusal>) -> usize {
 
 /// The place of the reason of a decision in its row, and the reason; `other` where it is on no list.
 fn known_reason(reason: &str) -> (usize, &'static str) {
-    let all = || Refusal::ALL.iter().map(|refusal| refusal.word()).chain(REASONS.iter().copied()).enumerate();
-    all().find(|(_, word)| *word == reason).or_else(|| all().last()).unwrap_or((usize::MAX, OTHER))
+    let refusals = Refusal::ALL.len();
+    // The usual first.
+    let own = (refusals..).zip(REASONS.iter().copied());
+    let all = own.chain(Refusal::ALL.iter().map(|refusal| refusal.word()).enumerate());
+    let other = refusals.saturating_add(REASONS.len()).saturating_sub(1);
+    all.into_iter().find(|(_, word)| *word == reason).unwrap_or((other, OTHER))
 }
 
 /// A counter of one label with a closed list of values, each of which starts at zero.

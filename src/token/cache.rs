@@ -1,10 +1,8 @@
 //! What may be remembered of a verified token, and until when.
 
-use std::sync::Arc;
-
 use crate::caller::{Caller, UnixTime};
 
-/// A caller that a token has made, to be used again for the same token.
+/// For how long the caller that a token has made may be used again for the same token.
 ///
 /// It is found by the SHA-256 of the token's whole text. That digest needs no comparison in constant time: whoever
 /// could learn it bit by bit would have the digest of a token, and not the token, and a digest opens nothing. Only
@@ -13,9 +11,8 @@ use crate::caller::{Caller, UnixTime};
 ///
 /// What depends on the request and not on the token alone (its binding to a key, whether it was revoked since) is
 /// not part of it and is checked every time.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub struct Verified {
-    caller: Arc<Caller>,
     until: UnixTime,
     epoch: u64,
 }
@@ -25,22 +22,16 @@ impl Verified {
     ///
     /// The epoch is a number that changes whenever the issuers' configuration or a key set of theirs does.
     #[must_use]
-    pub fn by_signature(caller: Arc<Caller>, leeway: u64, epoch: u64) -> Self {
+    pub fn by_signature(caller: &Caller, leeway: u64, epoch: u64) -> Self {
         let until = caller.expires.plus(leeway);
-        Self { caller, until, epoch }
+        Self { until, epoch }
     }
 
     /// A caller whose token was asked about at `now`; the answer is believed for `life` seconds at most.
     #[must_use]
-    pub fn by_answer(caller: Arc<Caller>, leeway: u64, epoch: u64, now: UnixTime, life: u64) -> Self {
+    pub fn by_answer(caller: &Caller, leeway: u64, epoch: u64, now: UnixTime, life: u64) -> Self {
         let until = caller.expires.plus(leeway).min(now.plus(life));
-        Self { caller, until, epoch }
-    }
-
-    /// The caller.
-    #[must_use]
-    pub const fn caller(&self) -> &Arc<Caller> {
-        &self.caller
+        Self { until, epoch }
     }
 
     /// Whether a new verification would still give the same: the token has not expired, the answer is not too old,
@@ -60,39 +51,39 @@ mod tests {
         assert_eq!(entry.is_usable(UnixTime(now), epoch), expected, "at {now} in epoch {epoch}");
     }
 
-    fn caller(expires: u64) -> Arc<Caller> {
-        Arc::new(Caller::new("i", "alice", UnixTime(expires)))
+    fn caller(expires: u64) -> Caller {
+        Caller::new("i", "alice", UnixTime(expires))
     }
 
     #[test]
     fn a_signature_is_good_until_the_token_expires() {
-        let entry = Verified::by_signature(caller(1000), 60, 7);
+        let entry = Verified::by_signature(&caller(1000), 60, 7);
         for (now, expected) in
             [(0, true), (999, true), (1000, true), (1059, true), (1060, false), (u64::MAX, false)]
         {
             check(&entry, now, 7, expected);
         }
-        check(&Verified::by_signature(caller(1000), 0, 7), 999, 7, true);
-        check(&Verified::by_signature(caller(1000), 0, 7), 1000, 7, false);
-        check(&Verified::by_signature(caller(u64::MAX), u64::MAX, 7), u64::MAX, 7, false);
+        check(&Verified::by_signature(&caller(1000), 0, 7), 999, 7, true);
+        check(&Verified::by_signature(&caller(1000), 0, 7), 1000, 7, false);
+        check(&Verified::by_signature(&caller(u64::MAX), u64::MAX, 7), u64::MAX, 7, false);
     }
 
     #[test]
     fn an_answer_is_good_for_its_life_and_no_longer_than_the_token() {
-        let entry = Verified::by_answer(caller(1000), 60, 7, UnixTime(900), 30);
+        let entry = Verified::by_answer(&caller(1000), 60, 7, UnixTime(900), 30);
         for (now, expected) in [(900, true), (929, true), (930, false)] {
             check(&entry, now, 7, expected);
         }
-        let entry = Verified::by_answer(caller(1000), 60, 7, UnixTime(1050), 30);
+        let entry = Verified::by_answer(&caller(1000), 60, 7, UnixTime(1050), 30);
         check(&entry, 1059, 7, true);
         check(&entry, 1060, 7, false);
-        check(&Verified::by_answer(caller(1000), 60, 7, UnixTime(900), 0), 900, 7, false);
-        check(&Verified::by_answer(caller(1000), 60, 7, UnixTime(900), u64::MAX), 1059, 7, true);
+        check(&Verified::by_answer(&caller(1000), 60, 7, UnixTime(900), 0), 900, 7, false);
+        check(&Verified::by_answer(&caller(1000), 60, 7, UnixTime(900), u64::MAX), 1059, 7, true);
     }
 
     #[test]
     fn another_epoch_makes_it_useless() {
-        let entry = Verified::by_signature(caller(1000), 60, 7);
+        let entry = Verified::by_signature(&caller(1000), 60, 7);
         check(&entry, 0, 6, false);
         check(&entry, 0, 8, false);
         check(&entry, 0, 0, false);
