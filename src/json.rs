@@ -460,7 +460,19 @@ fn four_digits(chars: &mut std::str::Chars<'_>) -> Result<u32, JsonFlaw> {
 #[must_use]
 pub fn quoted(text: &str) -> String {
     let mut out = String::with_capacity(text.len().saturating_add(2));
+    push_quoted(&mut out, text);
+    out
+}
+
+/// Appends `text` to `out` as a JSON string, quotes included.
+pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
+    // Nearly every text is plain.
+    if text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~')) {
+        out.push_str(text);
+        out.push('"');
+        return;
+    }
     for char in text.chars() {
         match char {
             '"' => out.push_str("\\\""),
@@ -478,7 +490,6 @@ pub fn quoted(text: &str) -> String {
         }
     }
     out.push('"');
-    out
 }
 
 #[cfg(test)]

@@ -97,32 +97,41 @@ pub fn refusal(config: &Config, refusal: Refusal, reply: &ErrorReply<'_>, scopes
 /// One challenge in the order of parameters that clients can read: `error`, `scope`, `resource_metadata`,
 /// `error_description` (RFC 6750 §3, RFC 9728 §5.1), and `algs` in one for a proof (RFC 9449 §7.1).
 fn challenge(config: &Config, refusal: Refusal, scopes: &str) -> Option<String> {
-    let mut parameters = Vec::new();
-    match refusal.challenge() {
-        Challenge::None => return None,
-        Challenge::Bare => {}
-        Challenge::Error(error) | Challenge::Dpop(error) => parameters.push(format!("error=\"{error}\"")),
-    }
-    let metadata = format!("resource_metadata=\"{}\"", config.metadata_url);
-    if refusal.challenge() == Challenge::Bare {
-        parameters.push(metadata);
-        if !scopes.is_empty() {
-            parameters.push(format!("scope=\"{scopes}\""));
-        }
-    } else {
-        // A malformed header is not cured by other scopes.
-        if !scopes.is_empty() && refusal.challenge() != Challenge::Error("invalid_request") {
-            parameters.push(format!("scope=\"{scopes}\""));
-        }
-        parameters.push(metadata);
-        parameters.push(format!("error_description=\"{}\"", refusal.sentence()));
+    let kind = refusal.challenge();
+    if kind == Challenge::None {
+        return None;
     }
     // Where every token must be bound to a key, no bearer token would do.
-    let wants_proof = config.is_dpop_required || matches!(refusal.challenge(), Challenge::Dpop(_));
+    let wants_proof = config.is_dpop_required || matches!(kind, Challenge::Dpop(_));
+    let mut challenge = String::with_capacity(384);
+    challenge.push_str(if wants_proof { "DPoP" } else { "Bearer" });
+    let mut before = " ";
+    let mut parameter = |name: &str, value: &str| {
+        for part in [before, name, "=\"", value, "\""] {
+            challenge.push_str(part);
+        }
+        before = ", ";
+    };
+    match kind {
+        Challenge::None | Challenge::Bare => {
+            parameter("resource_metadata", &config.metadata_url);
+            if !scopes.is_empty() {
+                parameter("scope", scopes);
+            }
+        }
+        Challenge::Error(error) | Challenge::Dpop(error) => {
+            parameter("error", error);
+            // A malformed header is not cured by other scopes.
+            if !scopes.is_empty() && kind != Challenge::Error("invalid_request") {
+                parameter("scope", scopes);
+            }
+            parameter("resource_metadata", &config.metadata_url);
+            parameter("error_description", refusal.sentence());
+        }
+    }
     if wants_proof {
         let algorithms: Vec<&str> = Algorithm::ASYMMETRIC.iter().map(|algorithm| algorithm.name()).collect();
-        parameters.push(format!("algs=\"{}\"", algorithms.join(" ")));
+        parameter("algs", &algorithms.join(" "));
     }
-    let scheme = if wants_proof { "DPoP" } else { "Bearer" };
-    Some(format!("{scheme} {}", parameters.join(", ")))
+    Some(challenge)
 }

@@ -31,7 +31,7 @@ use crate::message::batch::Body;
 use crate::message::batch::answers::Arrays;
 use crate::message::reply::ErrorReply;
 use crate::message::{Ask, Message, Shape, Unrecognised, content};
-use crate::refusal::{Era, Refusal};
+use crate::refusal::{Challenge, Era, Refusal};
 
 /// What keeps a request from being forwarded.
 pub(super) enum Stop {
@@ -442,11 +442,11 @@ async fn refuse(
     record: &mut Record,
 ) -> Result<(), Gone> {
     let needs: Vec<&str> = no.needs.iter().map(String::as_str).collect();
-    let scopes = if no.refusal == Refusal::ScopeInsufficient {
-        needs.join(" ")
-    } else {
+    let scopes = match no.refusal.challenge() {
+        Challenge::None => String::new(),
+        _ if no.refusal == Refusal::ScopeInsufficient => needs.join(" "),
         // What a token for this server can hold: the client asks for it when it has none that is good.
-        offered(snapshot).join(" ")
+        Challenge::Bare | Challenge::Error(_) | Challenge::Dpop(_) => offered(snapshot).join(" "),
     };
     let ids: Vec<&str> = no.ids.iter().map(String::as_str).collect();
     let decision = record.id();

@@ -459,9 +459,9 @@ fn address(address: &SocketAddr) -> String {
 
 fn push_number(text: &mut String, number: u16) {
     let digit = |rest: u16| char::from_digit(u32::from(rest.wrapping_rem(10)), 10).unwrap_or('0');
-    for unit in [10_000, 1_000, 100, 10] {
+    for unit in [10_000_u16, 1_000, 100, 10] {
         if number >= unit {
-            text.push(digit(number.wrapping_div(unit)));
+            text.push(digit(number.checked_div(unit).unwrap_or_default()));
         }
     }
     text.push(digit(number));

@@ -219,7 +219,7 @@ proptest! {
         bytes in prop::collection::vec(prop_oneof![8 => 0x20..=0xff_u8, 1 => any::<u8>()], 0..100),
     ) {
         let naive = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-        match (super::plain_length(&bytes), naive) {
+        match (plain_length(&bytes), naive) {
             (Ok(found), naive) => {
                 prop_assert_eq!(Some(found), naive);
                 prop_assert!(found >= 32 || naive.is_some());

@@ -1,6 +1,6 @@
 //! JSON-RPC error objects for refusals.
 
-use crate::json::quoted;
+use crate::json::push_quoted;
 use crate::refusal::{Era, Refusal};
 
 /// What a JSON-RPC error says beside its code.
@@ -24,36 +24,67 @@ impl ErrorReply<'_> {
     /// The whole JSON-RPC error response.
     #[must_use]
     pub fn render(&self, refusal: Refusal) -> String {
-        let message = match self.name {
+        let scopes = self.required_scopes;
+        // Room for most answers at once: under a flood of refusals this is what they cost.
+        let mut out = String::with_capacity(384);
+        out.push_str("{\"jsonrpc\":\"2.0\",");
+        if let Some(id) = self.id {
+            out.push_str("\"id\":");
+            out.push_str(id);
+            out.push(',');
+        }
+        out.push_str("\"error\":{\"code\":");
+        out.push_str(&refusal.code(self.era).to_string());
+        out.push_str(",\"message\":");
+        match self.name {
             // Many clients show nothing but the message.
-            _ if !self.required_scopes.is_empty() => {
-                format!("{}: {}", refusal.sentence(), self.required_scopes.join(" "))
+            _ if !scopes.is_empty() => {
+                push_quoted(&mut out, &[refusal.sentence(), ": ", &scopes.join(" ")].concat());
             }
-            Some(name) if refusal != Refusal::ResourceUnknown => format!("{}: {name}", refusal.sentence()),
-            _ => refusal.sentence().to_owned(),
-        };
-        let id = self.id.map(|id| format!("\"id\":{id},")).unwrap_or_default();
-        let data = self.data(refusal).map(|data| format!(",\"data\":{{{data}}}")).unwrap_or_default();
-        let (code, message) = (refusal.code(self.era), quoted(&message));
-        format!("{{\"jsonrpc\":\"2.0\",{id}\"error\":{{\"code\":{code},\"message\":{message}{data}}}}}")
+            Some(name) if refusal != Refusal::ResourceUnknown => {
+                push_quoted(&mut out, &[refusal.sentence(), ": ", name].concat());
+            }
+            _ => push_quoted(&mut out, refusal.sentence()),
+        }
+        self.push_data(refusal, &mut out);
+        out.push_str("}}");
+        out
     }
 
-    fn data(&self, refusal: Refusal) -> Option<String> {
-        let mut members = Vec::new();
+    fn push_data(&self, refusal: Refusal, out: &mut String) {
+        let mut before = ",\"data\":{";
+        let mut key = |out: &mut String, name: &str| {
+            out.push_str(before);
+            out.push('"');
+            out.push_str(name);
+            out.push_str("\":");
+            before = ",";
+        };
         if !self.required_scopes.is_empty() {
-            let scopes: Vec<String> = self.required_scopes.iter().map(|scope| quoted(scope)).collect();
-            members.push(format!("\"requiredScopes\":[{}]", scopes.join(",")));
+            key(out, "requiredScopes");
+            for (at, scope) in self.required_scopes.iter().enumerate() {
+                out.push(if at == 0 { '[' } else { ',' });
+                push_quoted(out, scope);
+            }
+            out.push(']');
         }
         if let (Refusal::ResourceUnknown, Some(uri)) = (refusal, self.name) {
-            members.push(format!("\"uri\":{}", quoted(uri)));
+            key(out, "uri");
+            push_quoted(out, uri);
         }
         if !self.ids.is_empty() {
-            members.push(format!("\"ids\":[{}]", self.ids.join(",")));
+            key(out, "ids");
+            out.push('[');
+            out.push_str(&self.ids.join(","));
+            out.push(']');
         }
         if let Some(decision) = self.decision {
-            members.push(format!("\"decision\":{}", quoted(decision)));
+            key(out, "decision");
+            push_quoted(out, decision);
         }
-        (!members.is_empty()).then(|| members.join(","))
+        if before == "," {
+            out.push('}');
+        }
     }
 }
 

@@ -134,7 +134,7 @@ impl Audit {
         state.is_urgent = true;
         sender.queue.news.notify_one();
         let waited = sender.queue.progress.wait_timeout_while(state, timeout, |state| state.done < wanted);
-        waited.map_or_else(PoisonError::into_inner, |waited| waited).0.done >= wanted
+        waited.unwrap_or_else(PoisonError::into_inner).0.done >= wanted
     }
 }
 
