@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize};
 use std::time::Duration;
 
 use pingora_core::listeners::{ListenerConfig, TcpSocketOptions};
+use pingora_core::protocols::l4::stream::L4BufferSettings;
 use pingora_core::server::configuration::ServerConf;
 use pingora_core::server::{RunArgs, Server};
 use pingora_core::services::listening::Service;
@@ -482,11 +483,18 @@ fn listener(address: &ListenAddress, tls: Option<&Tls>, is_shared: bool) -> Resu
             ListenerConfig::uds(path).permissions(std::fs::Permissions::from_mode(0o660))
         }
     };
+    let listener = listener.l4_buffer(L4BufferSettings::new(READ_BUFFER, WRITE_BUFFER));
     match tls {
         Some(tls) => Ok(listener.tls(tls::settings(tls)?)),
         None => Ok(listener),
     }
 }
+
+/// What arrives is read to where it is needed: Pingora's own 64 KiB for each connection would be most of what a stream
+/// that stands open takes.
+const READ_BUFFER: usize = 0;
+/// Head and body of most answers leave together.
+const WRITE_BUFFER: usize = 16 * 1024;
 
 fn tcp(address: SocketAddr, is_shared: bool) -> ListenerConfig {
     let mut options = TcpSocketOptions::default();

@@ -80,7 +80,8 @@ async fn token_for_upstream(
 ) -> Result<Option<HeaderValue>, Refusal> {
     let Some(exchanger) = &gateway.exchanger else { return Ok(None) };
     let (_, token) = presented(session.req_header())?;
-    let token = exchanger.exchange(&token, caller, now().0).await?;
+    // Apart, so that other requests do not carry room for it.
+    let token = Box::pin(exchanger.exchange(&token, caller, now().0)).await?;
     let value = HeaderValue::from_str(&format!("Bearer {token}"));
     let mut value = value.map_err(|_| Refusal::VerificationUnavailable)?;
     value.set_sensitive(true);

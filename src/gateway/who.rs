@@ -75,7 +75,8 @@ async fn verified(gateway: &Gateway, bearer: &Bearer<'_>, presented: &Presented<
     gateway.report.token_remembered(remembered.is_some());
     let known = match remembered {
         Some(known) => known,
-        None => verify(gateway, bearer, epoch, now).await?,
+        // Apart, so that requests whose token is remembered do not carry room for asking somebody about it.
+        None => Box::pin(verify(gateway, bearer, epoch, now)).await?,
     };
     // Read before the list is: one that comes between the two is held against the caller once more.
     let revocations = gateway.revoked.generation();
