@@ -31,6 +31,19 @@ const WAYS: &[Way] = &[
     ("a chunk that is none", || {
         raw(&format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\nzz\r\n{RESULT}\r\n0\r\n\r\n"))
     }),
+    ("a length beside chunks", || {
+        raw(&format!("HTTP/1.1 200 OK\r\n{JSON}Content-Length: 2\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"))
+    }),
+    ("a coding before chunks", || {
+        raw(&format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"))
+    }),
+    ("chunks of HTTP/1.0", || {
+        raw(&format!("HTTP/1.0 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n2\r\n{{}}\r\n0\r\n\r\n"))
+    }),
+    ("a bare line feed behind a size", || {
+        raw(&format!("HTTP/1.1 200 OK\r\n{JSON}Transfer-Encoding: chunked\r\n\r\n2\n{{}}\r\n0\r\n\r\n"))
+    }),
+    ("a length with a sign", || raw(&format!("HTTP/1.1 200 OK\r\n{JSON}Content-Length: +2\r\n\r\n{{}}"))),
     ("its own 401", || with_length("401 Unauthorized", "WWW-Authenticate: Bearer realm=\"x\"\r\n", "")),
     ("its own 407", || with_length("407 Proxy Authentication Required", "Proxy-Authenticate: Basic\r\n", "")),
     ("a redirect", || with_length("302 Found", "Location: http://127.0.0.1:1/\r\n", "")),
@@ -90,6 +103,34 @@ fn what_cannot_be_judged_is_not_passed_on() {
     }
     eventually("idle connections only", || (upstream.open() <= 1).then_some(()));
     gateway.is_well();
+}
+
+/// What stands behind an answer was asked for by nobody: it must not become the answer to somebody else's request.
+#[test]
+fn what_comes_behind_an_answer_is_nobodys() {
+    for behind in [
+        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\n",
+        "\r\n",
+        "x",
+    ] {
+        let upstream = Upstream::new(move |request| {
+            let mut steps = fine(request);
+            if request.header("mcp-param-way").is_some() {
+                let Some(Step::Send(bytes)) = steps.last_mut() else { panic!("no answer to add to") };
+                bytes.extend_from_slice(behind.as_bytes());
+            }
+            steps
+        });
+        let mut gateway = Gateway::before(&upstream);
+        let first = gateway.ask(&Ask::post(&token("alice", "r"), call("open")).header("Mcp-Param-Way", "more"));
+        assert_eq!(first.status, 200, "{behind:?}: {first:?}");
+        for _ in 0..3 {
+            let other = gateway.ask(&Ask::post(&token("bob", "r"), call("open")));
+            assert_eq!((other.status, other.json()), (200, first.json()), "{behind:?}");
+        }
+        gateway.is_well();
+    }
 }
 
 #[test]

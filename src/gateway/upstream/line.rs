@@ -1,0 +1,160 @@
+//! One connection to the upstream, and what is under way on it.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::time::Instant;
+
+use bytes::{Buf as _, Bytes, BytesMut};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+use super::wire::{self, Framing, Head, Nonsense, Piece};
+use crate::refusal::Refusal;
+
+/// What a connection runs on.
+pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
+
+/// The least room to read into, and the most where more is known to come, in bytes.
+const LEAST_ROOM: usize = 4 * 1024;
+const MOST_ROOM: usize = 256 * 1024;
+
+/// A connection.
+pub(super) struct Line {
+    io: Box<dyn Io>,
+    /// What arrived and was not taken yet.
+    buffer: BytesMut,
+    /// What of a request is not written yet: its head, and its body.
+    head: Bytes,
+    body: Bytes,
+    /// Whether a byte of this request was written.
+    is_begun: bool,
+    /// Whether the upstream can be written to no more; what it answered can still be read.
+    is_torn: bool,
+    pub(super) idle_since: Instant,
+}
+
+/// Why a request was not answered.
+pub(super) enum Failure {
+    /// Not a byte of it was written, so that it may be sent again.
+    Unsent,
+    /// It may have been understood.
+    Failed(Refusal),
+}
+
+impl From<Nonsense> for Failure {
+    fn from(_: Nonsense) -> Self {
+        Self::Failed(Refusal::UpstreamNonsense)
+    }
+}
+
+impl Line {
+    pub(super) fn new(io: Box<dyn Io>) -> Self {
+        Self {
+            io,
+            buffer: BytesMut::new(),
+            head: Bytes::new(),
+            body: Bytes::new(),
+            is_begun: false,
+            is_torn: false,
+            idle_since: Instant::now(),
+        }
+    }
+
+    /// Whether the connection is open and silent, as one is on which nothing is under way. One look, without waiting.
+    pub(super) async fn is_usable(&mut self) -> bool {
+        if self.is_torn || !self.head.is_empty() || !self.body.is_empty() || !self.buffer.is_empty() {
+            return false;
+        }
+        // Whatever came without being asked for, an end or a byte, is nobody's answer.
+        poll_fn(|context| {
+            let mut byte = [0];
+            let mut room = ReadBuf::new(&mut byte);
+            Poll::Ready(Pin::new(&mut self.io).poll_read(context, &mut room).is_pending())
+        })
+        .await
+    }
+
+    /// Sends a request and waits for the head of its answer.
+    pub(super) async fn exchange(&mut self, head: Bytes, body: Bytes) -> Result<Head, Failure> {
+        (self.head, self.body, self.is_begun) = (head, body, false);
+        poll_fn(|context| self.poll_head(context)).await
+    }
+
+    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
+        self.poll_write(context);
+        if self.is_torn && !self.is_begun {
+            return Poll::Ready(Err(Failure::Unsent));
+        }
+        loop {
+            // An answer may come before all of a large request was written.
+            if !self.buffer.is_empty()
+                && let Some(head) = wire::take_head(&mut self.buffer)?
+            {
+                return Poll::Ready(Ok(head));
+            }
+            match ready!(self.poll_fill(context, LEAST_ROOM)) {
+                Ok(true) => {}
+                Ok(false) | Err(_) if !self.is_begun => return Poll::Ready(Err(Failure::Unsent)),
+                Ok(false) | Err(_) => return Poll::Ready(Err(Failure::Failed(Refusal::UpstreamDown))),
+            }
+        }
+    }
+
+    /// The next piece of a body, or none at its end.
+    pub(super) async fn piece(&mut self, framing: &mut Framing) -> Result<Option<Bytes>, Refusal> {
+        poll_fn(|context| self.poll_piece(framing, context)).await
+    }
+
+    fn poll_piece(
+        &mut self,
+        framing: &mut Framing,
+        context: &mut Context<'_>,
+    ) -> Poll<Result<Option<Bytes>, Refusal>> {
+        self.poll_write(context);
+        loop {
+            match framing.take(&mut self.buffer) {
+                Ok(Piece::Data(data)) => return Poll::Ready(Ok(Some(data))),
+                Ok(Piece::End) => return Poll::Ready(Ok(None)),
+                Ok(Piece::More) => {}
+                Err(Nonsense) => return Poll::Ready(Err(Refusal::UpstreamNonsense)),
+            }
+            let wanted = framing.wanted().unwrap_or(LEAST_ROOM).clamp(LEAST_ROOM, MOST_ROOM);
+            match ready!(self.poll_fill(context, wanted)) {
+                Ok(true) => {}
+                // An end that nothing else could have said.
+                Ok(false) if *framing == Framing::UntilClose => return Poll::Ready(Ok(None)),
+                Ok(false) | Err(_) => return Poll::Ready(Err(Refusal::UpstreamDown)),
+            }
+        }
+    }
+
+    /// Reads what there is; false at the end.
+    fn poll_fill(&mut self, context: &mut Context<'_>, room: usize) -> Poll<io::Result<bool>> {
+        if self.buffer.is_empty() && self.buffer.capacity() < room {
+            self.buffer = BytesMut::with_capacity(room);
+        } else {
+            self.buffer.reserve(LEAST_ROOM);
+        }
+        let mut reading = std::pin::pin!(tokio::io::AsyncReadExt::read_buf(&mut self.io, &mut self.buffer));
+        reading.as_mut().poll(context).map_ok(|count| count > 0)
+    }
+
+    /// Writes what is left of the request, as far as the upstream takes it.
+    fn poll_write(&mut self, context: &mut Context<'_>) {
+        while !self.is_torn && !(self.head.is_empty() && self.body.is_empty()) {
+            let parts = [IoSlice::new(&self.head), IoSlice::new(&self.body)];
+            match Pin::new(&mut self.io).poll_write_vectored(context, &parts) {
+                Poll::Pending => return,
+                Poll::Ready(Ok(count)) if count > 0 => {
+                    self.is_begun = true;
+                    let of_head = count.min(self.head.len());
+                    self.head.advance(of_head);
+                    self.body.advance(count.saturating_sub(of_head).min(self.body.len()));
+                }
+                Poll::Ready(_) => self.is_torn = true,
+            }
+        }
+    }
+}
