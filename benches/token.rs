@@ -172,7 +172,7 @@ fn verification(criterion: &mut Criterion) {
 fn memory(criterion: &mut Criterion) {
     let case = Signers::new().case(Algorithm::ES256);
     let bearer = Bearer::try_from(case.token.as_str()).unwrap();
-    let cache = VerifiedCache::new(10_000);
+    let cache = VerifiedCache::new(10_000_000);
     let caller = Arc::new(verify(&bearer, &case.issuers, NOW).unwrap());
     let known = Arc::new(Known::new(Arc::clone(&caller), 60));
     cache.put(&bearer, Verified::by_signature(&caller, 60, 0), known);

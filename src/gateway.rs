@@ -216,8 +216,8 @@ impl Drop for UnderWay<'_> {
     }
 }
 
-/// Verified tokens that are remembered.
-const VERIFIED: usize = 10_000;
+/// What verified tokens that are remembered take, in bytes: room for some 100,000 usual ones.
+const VERIFIED: u64 = 128 * 1024 * 1024;
 
 /// Bytes of request bodies that are held at once, at least, and of answers: room for 64 of the largest bodies and 16 of
 /// the largest answers. What is small needs none.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
 use super::known::Known;
@@ -15,20 +16,37 @@ struct Entry {
     known: Arc<Known>,
 }
 
+/// How many bytes an entry takes, about.
+#[derive(Clone)]
+struct Weight;
+
+impl Weighter<TokenDigest, Entry> for Weight {
+    fn weight(&self, _: &TokenDigest, entry: &Entry) -> u64 {
+        const FIXED: usize = 512;
+        // Each scope is held as a text, and once more in the audit's words.
+        let scopes: usize =
+            entry.known.scopes.iter().map(|scope| scope.len().saturating_mul(2).saturating_add(32)).sum();
+        let bytes = FIXED.saturating_add(entry.known.claims.len()).saturating_add(scopes);
+        u64::try_from(bytes).unwrap_or(u64::MAX)
+    }
+}
+
 /// Verified tokens, by the digest of their text. Only accepted tokens are put in.
 pub struct VerifiedCache {
-    entries: Option<Cache<TokenDigest, Entry>>,
+    entries: Option<Cache<TokenDigest, Entry, Weight>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
 
 impl VerifiedCache {
-    /// A memory for `capacity` tokens, which forgets those that are rarely used first; 0 remembers none.
+    /// A memory of `bytes` for verified tokens, which forgets those that are rarely used first; 0 remembers none.
     ///
-    /// An entry has the token's claims, some kilobytes at most, and not the token.
+    /// An entry has the token's claims and what was made of them, a kilobyte for most, and not the token.
     #[must_use]
-    pub fn new(capacity: usize) -> Self {
-        let entries = (capacity > 0).then(|| Cache::new(capacity));
+    pub fn new(bytes: u64) -> Self {
+        const USUAL: u64 = 1024;
+        let tokens = usize::try_from(bytes.div_euclid(USUAL)).unwrap_or(usize::MAX);
+        let entries = (bytes > 0).then(|| Cache::with_weighter(tokens, bytes, Weight));
         Self { entries, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
@@ -100,7 +118,7 @@ mod tests {
 
     #[test]
     fn a_token_is_remembered_for_its_epoch_and_time() {
-        let cache = VerifiedCache::new(100);
+        let cache = VerifiedCache::new(100_000);
         put(&cache, "a", "alice");
         put(&cache, "b", "bob");
         let subject = |text, epoch, now| cache.get(&token(text), epoch, UnixTime(now)).map(|it| it.subject.clone());
@@ -116,11 +134,12 @@ mod tests {
 
     #[test]
     fn it_is_bounded() {
-        let cache = VerifiedCache::new(1000);
+        let cache = VerifiedCache::new(1_000_000);
         for at in 0..10_000 {
             put(&cache, &format!("t{at}"), "alice");
         }
-        assert!((500..=1100).contains(&cache.len()), "{}", cache.len());
+        // 514 bytes each.
+        assert!((1000..=1945).contains(&cache.len()), "{}", cache.len());
     }
 
     #[test]
