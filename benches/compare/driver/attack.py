@@ -1,0 +1,94 @@
+"""What the honest see while others misbehave."""
+
+import statistics
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+from . import load
+from .streams import Held
+from .subjects import Place
+
+SLOW, HALF_OPEN = 100, 1_000
+FORGED = 20_000
+ISSUER = "https://rotating.example"
+REFETCH_SECONDS = 30  # `min_refetch_interval`, as it is by default
+
+
+class KeyServer:
+    """An issuer's keys over HTTP, and how often they were fetched."""
+
+    def __init__(self, jwks):
+        self.fetches = 0
+        document = jwks.read_bytes()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.fetches += 1
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(document)))
+                self.end_headers()
+                self.wfile.write(document)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def end(self):
+        self.server.shutdown()
+        self.server.server_close()
+
+
+def measure(bench, subject, options, concurrency, say):
+    """One row: p99 of honest calls without and with an attack, in turn; memory and fetches of keys."""
+    keys = KeyServer(bench.mint.folder / "ES256.jwks")
+    forged = bench.mint.many("ES256", FORGED, key="forged", kid="unknown-*", issuer=ISSUER)
+    issuer = {"issuer": ISSUER, "jwks_uri": f"http://127.0.0.1:{keys.port}/jwks", "audience": "compare"}
+    running = subject.start(Place(bench, issuers=[{**issuer, "allow_http": True}]))
+    headers = {**load.CALL_HEADERS, "Authorization": f"Bearer {bench.mint.one()}"}
+    calm, hostile = [], []
+    try:
+        load.warm(running, load.call(), headers, concurrency)
+        rss_before, fetched_before = running.rss_kib(), keys.fetches
+        seconds_of_attack = 0
+        for turn in range(options.rounds):
+            say(f"attack, round {turn + 1}")
+            calm.append(burst(running, headers, forged, concurrency, options.seconds, False))
+            slow = Held(bench, "slow", running.port, SLOW, bench.mint.many("HS256", 50))
+            half = Held(bench, "half", running.port, HALF_OPEN)
+            try:
+                hostile.append(burst(running, headers, forged, concurrency, options.seconds, True))
+            finally:
+                slow.end()
+                half.end()
+            seconds_of_attack += options.seconds
+        return {
+            "workload": "attack",
+            "subject": subject.name,
+            "concurrency": concurrency,
+            "p99_calm_us": statistics.median(one["p99_us"] for one in calm),
+            "p99_attack_us": statistics.median(one["p99_1_us"] for one in hostile),
+            "rps_calm": statistics.median(one["rps"] for one in calm),
+            "rps_attack": statistics.median(one["rps"] for one in hostile),
+            "rss_before_kib": rss_before,
+            "rss_after_kib": running.rss_kib(),
+            "key_fetches": keys.fetches - fetched_before,
+            "seconds_of_attack": seconds_of_attack,
+            "rounds": {"calm": calm, "hostile": hostile},
+        }
+    finally:
+        running.end()
+        keys.end()
+
+
+def burst(running, headers, forged, concurrency, seconds, hostile):
+    extra = f'local TOKENS, HOSTILE = "{forged}", {str(hostile).lower()}\n' + load.ATTACK
+    found = load.wrk(running, load.call(), headers, concurrency, seconds, extra)
+    share = found["refused"] / found["requests"]
+    if not (0.09 < share < 0.11 if hostile else share == 0):
+        raise RuntimeError(f"attack: {share:.1%} of the requests were refused: {found}")
+    return found

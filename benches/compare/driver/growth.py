@@ -1,0 +1,71 @@
+"""Does a call cost more when there are more rules, or more callers?"""
+
+from . import load
+from .subjects import Place
+from .workloads import row
+
+RULES = (10, 10_000)
+TOKENS = (1, 100_000)
+
+
+class Measured:
+    """Stands for the workload of a row."""
+
+    def __init__(self, name, title):
+        self.name, self.title = name, title
+
+
+def rules(bench, subject, options, concurrency):
+    return alternate(
+        bench,
+        subject,
+        options,
+        concurrency,
+        [(f"rules-{count}", f"call, {count:,} rules", count, None) for count in RULES],
+    )
+
+
+def tokens(bench, subject, options, concurrency):
+    variants = []
+    for count in TOKENS:
+        # Of a kind that costs much to verify, so that one that was forgotten is seen.
+        file = bench.mint.many("ES256", count)
+        variants.append((f"tokens-{count}", f"call, {count:,} tokens in turn", 200, (file, count)))
+    return alternate(bench, subject, options, concurrency, variants)
+
+
+def alternate(bench, subject, options, concurrency, variants):
+    """Several instances of one subject, measured in turn."""
+    body = load.call()
+    headers = {**load.CALL_HEADERS, "Authorization": f"Bearer {bench.mint.one()}"}
+    running, bursts, extras = {}, {}, {}
+    try:
+        for name, _, count, used in variants:
+            running[name] = subject.start(Place(bench, rules=count))
+            bursts[name] = []
+            extras[name] = ""
+            if used:
+                file, most = used
+                # One token is given out by the same means, so that the load costs the same.
+                extras[name] = f'local TOKENS, ONCE = "{file}", false\n' + load.NEXT_TOKEN
+                first = load.wrk(running[name], body, headers, concurrency, 20, once(extras[name], most))
+                if first["refused"] or first["broken"] or first["requests"] < most - 2 * concurrency:
+                    raise RuntimeError(f"{name}: not every token was sent once: {first}")
+            else:
+                load.warm(running[name], body, headers, concurrency)
+        for turn in range(options.rounds):
+            order = variants if turn % 2 == 0 else variants[::-1]
+            for name, *_ in order:
+                burst = load.wrk(running[name], body, headers, concurrency, options.seconds, extras[name])
+                if burst["refused"] or burst["broken"]:
+                    raise RuntimeError(f"{name}: {burst}")
+                bursts[name].append(burst)
+    finally:
+        for one in running.values():
+            one.end()
+    return [row(Measured(name, title), subject, concurrency, bursts[name]) for name, title, *_ in variants]
+
+
+def once(extra, most):
+    """The same load that ends when as many answers have come as there are tokens."""
+    return extra + load.FEW % most

@@ -1,0 +1,193 @@
+"""The load: wrk for HTTP/1.1, h2load for HTTP/2, and single requests that check what is answered."""
+
+import http.client
+import json
+import re
+import ssl
+import subprocess
+
+CALL_HEADERS = {
+    "Content-Type": "application/json",
+    "Accept": "application/json, text/event-stream",
+    "MCP-Protocol-Version": "2025-11-25",
+}
+BURST_LIMIT = 60  # seconds after which a load generator that does not end is killed
+
+
+def call(tool="tool_0", size=300):
+    """A `tools/call` whose body has `size` bytes."""
+    head = '{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"%s","arguments":{"key":"' % tool
+    tail = '","limit":10}}}'
+    words = "what the weather was like in all the towns of the coast "
+    room = size - len(head) - len(tail)
+    return (head + (words * (room // len(words) + 1))[:room] + tail).encode()
+
+
+def listing():
+    return b'{"jsonrpc":"2.0","id":7,"method":"tools/list","params":{}}'
+
+
+def quote(text):
+    """A string as Lua writes it."""
+    return '"' + "".join(c if c.isprintable() and c.isascii() and c not in '"\\' else f"\\{ord(c):03d}" for c in text) + '"'
+
+
+DONE = """
+function done(summary, latency, requests)
+  local e = summary.errors
+  io.write(string.format(
+    '\\nRESULT {"requests":%d,"duration_us":%d,"p50":%d,"p99":%d,"p99_1":%d,"status":%d,"broken":%d}\\n',
+    summary.requests, summary.duration, latency:percentile(50), latency:percentile(99), latency:percentile(99.1),
+    e.status, e.connect + e.read + e.write + e.timeout))
+end
+"""
+
+# Each request has the next token of a file, and none is used twice: the thread stops when they are used up.
+NEXT_TOKEN = """
+local made, at = {}, 0
+function init(args)
+  for token in io.lines(TOKENS) do
+    wrk.headers["Authorization"] = "Bearer " .. token
+    made[#made + 1] = wrk.format()
+  end
+end
+function request()
+  at = at + 1
+  if at > #made then
+    if ONCE then wrk.thread:stop() end
+    at = 1
+  end
+  return made[at]
+end
+"""
+
+# Of a hundred requests five are no JSON, and five have a token whose key nobody knows.
+ATTACK = """
+local honest, malformed, forged, at, used = nil, nil, {}, 0, 0
+function init(args)
+  honest = wrk.format()
+  malformed = wrk.format(nil, nil, nil, wrk.body:sub(1, -3))
+  for token in io.lines(TOKENS) do
+    wrk.headers["Authorization"] = "Bearer " .. token
+    forged[#forged + 1] = wrk.format()
+  end
+end
+function request()
+  at = at + 1
+  if not HOSTILE then return honest end
+  if at % 20 == 7 then return malformed end
+  if at % 20 == 13 then
+    used = used % #forged + 1
+    return forged[used]
+  end
+  return honest
+end
+"""
+
+FEW = """
+local answered = 0
+function response() answered = answered + 1; if answered >= %d then wrk.thread:stop() end end
+"""
+
+
+def script(body, headers, extra=""):
+    lines = ['wrk.method = "POST"', f"wrk.body = {quote(body.decode())}"]
+    lines += [f"wrk.headers[{quote(name)}] = {quote(value)}" for name, value in headers.items()]
+    return "\n".join(lines) + "\n" + extra + DONE
+
+
+def wrk(running, body, headers, concurrency, seconds, extra=""):
+    """One burst; what it did, and what CPU time the subject took for it."""
+    path = running.place.folder / "load.lua"
+    path.write_text(script(body, headers, extra))
+    command = ["wrk", "-t1", f"-c{concurrency}", f"-d{seconds}s", "--timeout", "10s", "-s", path, running.url]
+    before = running.cpu_ns()
+    ended = subprocess.run(command, capture_output=True, text=True, timeout=BURST_LIMIT, stdin=subprocess.DEVNULL)
+    used = running.cpu_ns() - before
+    found = re.search(r"^RESULT (.*)$", ended.stdout, re.MULTILINE)
+    if ended.returncode or not found:
+        raise RuntimeError(f"wrk: {ended.stdout}{ended.stderr}")
+    result = json.loads(found.group(1))
+    requests = max(result["requests"], 1)
+    return {
+        "requests": result["requests"],
+        "rps": requests / (result["duration_us"] / 1e6),
+        "cpu_us": used / 1000 / requests if running.process else None,
+        "p50_us": result["p50"],
+        "p99_us": result["p99"],
+        "p99_1_us": result["p99_1"],
+        "refused": result["status"],
+        "broken": result["broken"],
+    }
+
+
+def warm(running, body, headers, concurrency, requests=3000):
+    """So that connections to the upstream, caches and pages are there before anything is measured."""
+    wrk(running, body, headers, concurrency, 1, FEW % requests)
+
+
+def h2load(running, body, headers, seconds, streams=64):
+    """One burst over a single connection of HTTP/2 with many streams."""
+    path = running.place.folder / "body"
+    path.write_bytes(body)
+    command = ["h2load", "-c1", f"-m{streams}", "-t1", "-D", str(seconds), "-d", path]
+    for name, value in headers.items():
+        command += ["-H", f"{name.lower()}: {value}"]
+    before = running.cpu_ns()
+    ended = subprocess.run(
+        [*command, running.url], capture_output=True, text=True, timeout=BURST_LIMIT, stdin=subprocess.DEVNULL
+    )
+    used = running.cpu_ns() - before
+    done = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", ended.stdout)
+    codes = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", ended.stdout)
+    if ended.returncode or not done or not codes:
+        raise RuntimeError(f"h2load: {ended.stdout}{ended.stderr}")
+    requests, failed = int(done.group(1)), int(done.group(3))
+    refused = sum(int(codes.group(group)) for group in (2, 3, 4))
+    return {
+        "requests": requests,
+        "rps": requests / seconds,
+        "cpu_us": used / 1000 / max(requests, 1),
+        "p50_us": None,
+        "p99_us": None,
+        "refused": refused,
+        # The streams that are open when the time is over count as failed.
+        "broken": max(0, failed - refused - streams),
+    }
+
+
+def ask(running, body, headers, method="POST"):
+    """One request: status, headers and body of its answer."""
+    if running.place.tls and running.process:
+        trust = ssl.create_default_context(cafile=running.place.cert)
+        connection = http.client.HTTPSConnection("127.0.0.1", running.port, timeout=10, context=trust)
+    else:
+        connection = http.client.HTTPConnection("127.0.0.1", running.port, timeout=10)
+    try:
+        connection.request(method, running.path, body, headers)
+        answer = connection.getresponse()
+        return answer.status, dict(answer.getheaders()), answer.read()
+    finally:
+        connection.close()
+
+
+def messages(bench):
+    """How many messages have come to the upstream so far."""
+    port = bench.upstream_ports["30"]
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        connection.request("GET", "/count")
+        return int(connection.getresponse().read())
+    finally:
+        connection.close()
+
+
+def message_of(headers, body):
+    """The JSON-RPC message of an answer, be it JSON or an event stream."""
+    kind = next((value for name, value in headers.items() if name.lower() == "content-type"), "")
+    if kind.startswith("text/event-stream"):
+        data = [line[5:] for line in body.decode().splitlines() if line.startswith("data:") and line[5:].strip()]
+        return json.loads(data[-1])
+    return json.loads(body)
+
+
