@@ -2,10 +2,11 @@
 
 import statistics
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from . import load
-from .streams import Held
+from .streams import Held, decayed
 from .subjects import Place
 
 SLOW, HALF_OPEN = 100, 1_000
@@ -53,8 +54,8 @@ def measure(bench, subject, options, concurrency, say):
     calm, hostile = [], []
     try:
         load.warm(running, load.call(), headers, concurrency)
-        rss_before, fetched_before = running.rss_kib(), keys.fetches
-        seconds_of_attack = 0
+        rss_before = rss_most = running.rss_kib()
+        fetched_before, began = keys.fetches, time.monotonic()
         for turn in range(options.rounds):
             say(f"attack, round {turn + 1}")
             calm.append(burst(running, headers, forged, concurrency, options.seconds, False))
@@ -62,10 +63,11 @@ def measure(bench, subject, options, concurrency, say):
             half = Held(bench, "half", running.port, HALF_OPEN)
             try:
                 hostile.append(burst(running, headers, forged, concurrency, options.seconds, True))
+                rss_most = max(rss_most, running.rss_kib())
             finally:
                 slow.end()
                 half.end()
-            seconds_of_attack += options.seconds
+        took, fetches = time.monotonic() - began, keys.fetches - fetched_before
         return {
             "workload": "attack",
             "subject": subject.name,
@@ -75,9 +77,10 @@ def measure(bench, subject, options, concurrency, say):
             "rps_calm": statistics.median(one["rps"] for one in calm),
             "rps_attack": statistics.median(one["rps"] for one in hostile),
             "rss_before_kib": rss_before,
-            "rss_after_kib": running.rss_kib(),
-            "key_fetches": keys.fetches - fetched_before,
-            "seconds_of_attack": seconds_of_attack,
+            "rss_most_kib": rss_most,
+            "rss_after_kib": decayed(running, options.decay_seconds),
+            "key_fetches": fetches,
+            "key_fetches_allowed": 1 + int(took / REFETCH_SECONDS),
             "rounds": {"calm": calm, "hostile": hostile},
         }
     finally:

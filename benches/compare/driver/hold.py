@@ -83,4 +83,7 @@ async def main(what, port, count, *files):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(*sys.argv[1:]))
+    try:
+        asyncio.run(main(*sys.argv[1:]))
+    except (OSError, RuntimeError, asyncio.IncompleteReadError, asyncio.TimeoutError) as error:
+        sys.exit(f"hold: {error!r}")

@@ -5,6 +5,10 @@ import json
 import re
 import ssl
 import subprocess
+import time
+from contextlib import contextmanager
+
+from . import machine
 
 CALL_HEADERS = {
     "Content-Type": "application/json",
@@ -96,14 +100,32 @@ def script(body, headers, extra=""):
     return "\n".join(lines) + "\n" + extra + DONE
 
 
+class Used:
+    """What a burst took: CPU time of the subject, and of others on its CPU."""
+
+    cpu_ns = 0
+    foreign_percent = 0.0
+
+
+@contextmanager
+def watched(running):
+    """Fills a `Used` when the burst is over; then empties the audit file, which would fill the disk."""
+    used = Used()
+    began, own, all_of_it = time.monotonic(), running.cpu_ns(), machine.busy_ns(machine.PROXY_CPU)
+    yield used
+    used.cpu_ns = running.cpu_ns() - own
+    foreign = machine.busy_ns(machine.PROXY_CPU) - all_of_it - used.cpu_ns
+    used.foreign_percent = max(0.0, foreign / 1e7 / (time.monotonic() - began))
+    running.empty_audit()
+
+
 def wrk(running, body, headers, concurrency, seconds, extra=""):
     """One burst; what it did, and what CPU time the subject took for it."""
     path = running.place.folder / "load.lua"
     path.write_text(script(body, headers, extra))
     command = ["wrk", "-t1", f"-c{concurrency}", f"-d{seconds}s", "--timeout", "10s", "-s", path, running.url]
-    before = running.cpu_ns()
-    ended = subprocess.run(command, capture_output=True, text=True, timeout=BURST_LIMIT, stdin=subprocess.DEVNULL)
-    used = running.cpu_ns() - before
+    with watched(running) as used:
+        ended = run(command)
     found = re.search(r"^RESULT (.*)$", ended.stdout, re.MULTILINE)
     if ended.returncode or not found:
         raise RuntimeError(f"wrk: {ended.stdout}{ended.stderr}")
@@ -112,13 +134,18 @@ def wrk(running, body, headers, concurrency, seconds, extra=""):
     return {
         "requests": result["requests"],
         "rps": requests / (result["duration_us"] / 1e6),
-        "cpu_us": used / 1000 / requests if running.process else None,
+        "cpu_us": used.cpu_ns / 1000 / requests if running.process else None,
         "p50_us": result["p50"],
         "p99_us": result["p99"],
         "p99_1_us": result["p99_1"],
         "refused": result["status"],
         "broken": result["broken"],
+        "foreign_percent": used.foreign_percent,
     }
+
+
+def run(command):
+    return subprocess.run(command, capture_output=True, text=True, timeout=BURST_LIMIT, stdin=subprocess.DEVNULL)
 
 
 def warm(running, body, headers, concurrency, requests=3000):
@@ -128,31 +155,32 @@ def warm(running, body, headers, concurrency, requests=3000):
 
 def h2load(running, body, headers, seconds, streams=64):
     """One burst over a single connection of HTTP/2 with many streams."""
-    path = running.place.folder / "body"
+    path, log = running.place.folder / "body", running.place.folder / "h2load.log"
     path.write_bytes(body)
-    command = ["h2load", "-c1", f"-m{streams}", "-t1", "-D", str(seconds), "-d", path]
+    log.unlink(missing_ok=True)
+    command = ["h2load", "-c1", f"-m{streams}", "-t1", "-D", str(seconds), "-d", path, f"--log-file={log}"]
     for name, value in headers.items():
         command += ["-H", f"{name.lower()}: {value}"]
-    before = running.cpu_ns()
-    ended = subprocess.run(
-        [*command, running.url], capture_output=True, text=True, timeout=BURST_LIMIT, stdin=subprocess.DEVNULL
-    )
-    used = running.cpu_ns() - before
+    with watched(running) as used:
+        ended = run([*command, running.url])
     done = re.search(r"(\d+) done, (\d+) succeeded, (\d+) failed", ended.stdout)
     codes = re.search(r"status codes: (\d+) 2xx, (\d+) 3xx, (\d+) 4xx, (\d+) 5xx", ended.stdout)
     if ended.returncode or not done or not codes:
         raise RuntimeError(f"h2load: {ended.stdout}{ended.stderr}")
     requests, failed = int(done.group(1)), int(done.group(3))
     refused = sum(int(codes.group(group)) for group in (2, 3, 4))
+    # A line for each request: when it began, its status, and how long it took.
+    took = sorted(int(line.split("\t")[2]) for line in log.read_text().splitlines())
     return {
         "requests": requests,
         "rps": requests / seconds,
-        "cpu_us": used / 1000 / max(requests, 1),
-        "p50_us": None,
-        "p99_us": None,
+        "cpu_us": used.cpu_ns / 1000 / max(requests, 1) if running.process else None,
+        "p50_us": took[len(took) // 2] if took else None,
+        "p99_us": took[len(took) * 99 // 100] if took else None,
         "refused": refused,
         # The streams that are open when the time is over count as failed.
         "broken": max(0, failed - refused - streams),
+        "foreign_percent": used.foreign_percent,
     }
 
 

@@ -144,6 +144,21 @@ def cpu_ns(pid):
     return used
 
 
+def busy_ns(cpu):
+    """What a CPU has worked for anybody so far, in nanoseconds; counted in hundredths of a second."""
+    for line in Path("/proc/stat").read_text().splitlines():
+        name, *ticks = line.split()
+        if name == f"cpu{cpu}":
+            user, nice, kernel, _idle, _iowait, irq, softirq, steal, *_ = map(int, ticks)
+            return (user + nice + kernel + irq + softirq + steal) * (10**9 // os.sysconf("SC_CLK_TCK"))
+    return 0
+
+
+def open_files(pid):
+    """How many files and connections a process tree has open."""
+    return sum(len(os.listdir(f"/proc/{one}/fd")) for one in tree(pid) if os.path.exists(f"/proc/{one}/fd"))
+
+
 def rss_kib(pid):
     """Resident memory of a process tree, in KiB."""
     total = 0

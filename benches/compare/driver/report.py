@@ -1,6 +1,7 @@
 """From rows to Markdown, and to the list of goals."""
 
 import json
+import statistics
 
 
 def number(value, digits=1):
@@ -25,6 +26,7 @@ def markdown(result):
     out = [
         f"{machine['cpu']}, {machine['cores']} cores, Linux {machine['kernel']}, {machine['system']}. "
         f"Medians of {result['rounds']} interleaved rounds of {result['seconds']} s. {versions(result)}.",
+        disturbance(result),
         "",
         "CPU is of the gateway alone, per request; in brackets the ratio to nginx in the same rounds.",
         "",
@@ -49,6 +51,15 @@ def markdown(result):
     return "\n".join(out) + "\n"
 
 
+def disturbance(result):
+    shares = [burst["foreign_percent"] for row in result["rows"] if "cpu_us" in row for burst in row["rounds"]]
+    if not shares:
+        return ""
+    middle, worst = statistics.median(shares), max(shares)
+    quiet = "" if middle < 3 else " **The machine was not quiet: measure again.**"
+    return f"Others used {middle:.1f} % of the gateway's CPU in the median burst, {worst:.0f} % in the worst.{quiet}"
+
+
 def versions(result):
     return ", ".join(f"{name} {version}" for name, version in result["versions"].items())
 
@@ -66,14 +77,15 @@ def streams(result):
         return []
     out = [
         "",
-        "| subject | RSS idle, MB | CPU idle | streams | KiB per stream | CPU with them | RSS after, MB | returned |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| subject | RSS idle, MB | CPU idle | streams | KiB per stream | CPU with them | RSS after, MB | returned | left open |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for row in rows:
         for held in row["held"]:
             cells = [row["subject"], number(row["idle_rss_kib"] / 1024), f"{row['idle_cpu_percent']:.2f} %"]
             cells += [f"{held['streams']:,}", number(held["kib_per_stream"]), f"{held['cpu_percent']:.2f} %"]
             cells += [number(held["rss_after_kib"] / 1024), f"{held['returned_percent']:.0f} %"]
+            cells.append(str(held["connections_left"]))
             out.append("| " + " | ".join(cells) + " |")
     return out
 
@@ -85,8 +97,8 @@ def attack(result):
             "",
             f"Under attack ({row['subject']}, {row['concurrency']} at once): p99 of honest calls "
             f"{number(row['p99_calm_us'], 0)} µs without, at most {number(row['p99_attack_us'], 0)} µs with it; "
-            f"RSS {number(row['rss_before_kib'] / 1024)} MB before, {number(row['rss_after_kib'] / 1024)} MB after; "
-            f"keys fetched {row['key_fetches']} times in {row['elapsed_s']:.0f} s.",
+            f"RSS {number(row['rss_before_kib'] / 1024)} MB before, at most {number(row['rss_most_kib'] / 1024)} MB "
+            f"while it lasts, {number(row['rss_after_kib'] / 1024)} MB after; keys fetched {row['key_fetches']} times.",
         ]
     return out
 
@@ -134,6 +146,7 @@ def goals(result):
         ratio("CPU with 10,000 rules, to 10", 1.1, "cpu_us", at("rules-10000"), at("rules-10")),
         ratio("CPU with 100,000 tokens, to 1", 1.1, "cpu_us", at("tokens-100000"), at("tokens-1")),
         ratio("p99 of the honest under attack, to without", 1.5, "p99", hostile, calm),
+        most("fetches of keys under attack", attacked.get("key_fetches_allowed", 1), "times", attacked.get("key_fetches"), 0),
     ]
 
 

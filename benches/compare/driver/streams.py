@@ -36,41 +36,54 @@ class Held:
 
 
 def measure(bench, subject, options, counts, say):
-    """One row: memory idle, with streams, and after they were closed; CPU time idle and with streams."""
-    place = Place(bench, streams=True)
-    running = subject.start(place)
-    algorithm = "RS256" if hasattr(subject, "entry") else "HS256"
+    """One row: memory idle, with streams, and after they were closed; CPU time idle and with streams.
+
+    Each number of streams meets a new process, so that none stands on memory that another left behind.
+    """
+    held = []
+    for count in counts:
+        say(f"streams, {count:,} of {subject.name}")
+        running = subject.start(Place(bench, streams=True))
+        try:
+            held.append(one_count(bench, running, options, count))
+        finally:
+            running.end()
+    first = held[0]
+    return {
+        "workload": "streams",
+        "subject": subject.name,
+        "idle_rss_kib": first["idle_rss_kib"],
+        "idle_cpu_percent": first["idle_cpu_percent"],
+        "held": held,
+    }
+
+
+def one_count(bench, running, options, count):
+    algorithm = "RS256" if hasattr(running.subject, "entry") else "HS256"
     tokens = bench.mint.many(algorithm, CALLERS)
-    found = {"workload": "streams", "subject": subject.name, "held": []}
+    time.sleep(2)
+    idle, idle_files = running.rss_kib(), machine.open_files(running.process.pid)
+    idle_cpu = busy(running, options.idle_seconds)
+    held = Held(bench, "streams", running.port, count, tokens)
     try:
         time.sleep(2)
-        found["idle_rss_kib"] = running.rss_kib()
-        found["idle_cpu_percent"] = busy(running, options.idle_seconds)
-        for count in counts:
-            say(f"streams, {count} of {subject.name}")
-            before = running.rss_kib()
-            held = Held(bench, "streams", running.port, count, tokens)
-            try:
-                time.sleep(2)
-                most = running.rss_kib()
-                cpu = busy(running, options.idle_seconds)
-            finally:
-                held.end()
-            after = decayed(running, options.decay_seconds)
-            added = max(most - found["idle_rss_kib"], 1)
-            found["held"].append(
-                {
-                    "streams": count,
-                    "rss_kib": most,
-                    "kib_per_stream": (most - before) / count,
-                    "cpu_percent": cpu,
-                    "rss_after_kib": after,
-                    "returned_percent": 100 * (most - after) / added,
-                }
-            )
+        most = running.rss_kib()
+        cpu = busy(running, options.idle_seconds)
     finally:
-        running.end()
-    return found
+        held.end()
+    after = decayed(running, options.decay_seconds)
+    left = machine.open_files(running.process.pid) - idle_files
+    return {
+        "streams": count,
+        "idle_rss_kib": idle,
+        "idle_cpu_percent": idle_cpu,
+        "rss_kib": most,
+        "kib_per_stream": (most - idle) / count,
+        "cpu_percent": cpu,
+        "rss_after_kib": after,
+        "connections_left": max(left, 0),
+        "returned_percent": 100 * (most - after) / max(most - idle, 1),
+    }
 
 
 def busy(running, seconds):

@@ -1,6 +1,7 @@
 """What is compared, and how each is started: one worker, one CPU, the same upstream."""
 
 import json
+import os
 import tomllib
 
 from . import machine
@@ -55,9 +56,16 @@ class Running:
     def rss_kib(self):
         return machine.rss_kib(self.process.pid) if self.process else 0
 
+    def empty_audit(self):
+        """What was written so far is not needed, and a long run would fill the disk with it."""
+        audit = self.place.folder / "audit.jsonl"
+        if audit.exists():
+            os.truncate(audit, 0)
+
     def end(self):
         if self.process:
             self.place.bench.processes.end(self.process)
+        self.empty_audit()
 
 
 class Subject:
@@ -100,7 +108,8 @@ class Nginx(Subject):
         folders = " ".join(f"{kind}_temp_path {place.folder}/{kind};" for kind in kinds)
         (place.folder / "nginx.conf").write_text(f"""
 worker_processes 1; daemon off; pid {place.folder}/pid; error_log stderr crit; user {user()};
-events {{ worker_connections 20000; }}
+# With fewer it begins to close connections long before there are that many.
+events {{ worker_connections 60000; }}
 http {{
   access_log off; client_max_body_size 8m; keepalive_requests 100000000; {folders}
   upstream server {{ server 127.0.0.1:{place.upstream_port}; keepalive 256; keepalive_requests 100000000; }}
@@ -136,6 +145,7 @@ defaults
   mode http
   timeout connect 5s
   timeout client 900s
+  timeout client-fin 2s
   timeout server 900s
   http-reuse always
 listen all

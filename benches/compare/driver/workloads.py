@@ -163,7 +163,7 @@ def row(workload, subject, concurrency, bursts):
         values = [burst[key] for burst in bursts if burst[key] is not None]
         return statistics.median(values) if values else None
 
-    medians = {key: median(key) for key in ("cpu_us", "rps", "p50_us", "p99_us")}
+    medians = {key: median(key) for key in ("cpu_us", "rps", "p50_us", "p99_us", "foreign_percent")}
     return {
         "workload": workload.name,
         "title": workload.title,
