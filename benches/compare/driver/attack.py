@@ -1,13 +1,12 @@
 """What the honest see while others misbehave."""
 
 import statistics
-import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from . import load
 from .streams import Held, decayed
 from .subjects import Place
+from .tokens import AUDIENCE, KeyServer
 
 SLOW, HALF_OPEN = 100, 1_000
 FORGED = 20_000
@@ -15,40 +14,11 @@ ISSUER = "https://rotating.example"
 REFETCH_SECONDS = 30  # `min_refetch_interval`, as it is by default
 
 
-class KeyServer:
-    """An issuer's keys over HTTP, and how often they were fetched."""
-
-    def __init__(self, jwks):
-        self.fetches = 0
-        document = jwks.read_bytes()
-        outer = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self):
-                outer.fetches += 1
-                self.send_response(200)
-                self.send_header("Content-Type", "application/json")
-                self.send_header("Content-Length", str(len(document)))
-                self.end_headers()
-                self.wfile.write(document)
-
-            def log_message(self, *_):
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.port = self.server.server_address[1]
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def end(self):
-        self.server.shutdown()
-        self.server.server_close()
-
-
 def measure(bench, subject, options, concurrency, say):
     """One row: p99 of honest calls without and with an attack, in turn; memory and fetches of keys."""
     keys = KeyServer(bench.mint.folder / "ES256.jwks")
     forged = bench.mint.many("ES256", FORGED, key="forged", kid="unknown-*", issuer=ISSUER)
-    issuer = {"issuer": ISSUER, "jwks_uri": f"http://127.0.0.1:{keys.port}/jwks", "audience": "compare"}
+    issuer = {"issuer": ISSUER, "jwks_uri": f"http://127.0.0.1:{keys.port}/jwks", "audience": AUDIENCE}
     running = subject.start(Place(bench, issuers=[{**issuer, "allow_http": True}]))
     headers = {**load.CALL_HEADERS, "Authorization": f"Bearer {bench.mint.one()}"}
     calm, hostile = [], []

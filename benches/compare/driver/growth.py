@@ -48,7 +48,8 @@ def alternate(bench, subject, options, concurrency, variants):
                 file, most = used
                 # One token is given out by the same means, so that the load costs the same.
                 extras[name] = f'local TOKENS, ONCE = "{file}", false\n' + load.NEXT_TOKEN
-                first = load.wrk(running[name], body, headers, concurrency, 20, once(extras[name], most))
+                enough = most // 5_000 + 1
+                first = load.wrk(running[name], body, headers, concurrency, enough, once(extras[name], most))
                 if first["refused"] or first["broken"] or first["requests"] < most - 2 * concurrency:
                     raise RuntimeError(f"{name}: not every token was sent once: {first}")
             else:

@@ -199,6 +199,30 @@ def ask(running, body, headers, method="POST"):
         connection.close()
 
 
+def begin_session(running, token):
+    """The identifier of a new session, for gateways that answer nothing without one."""
+    body = json.dumps(
+        {
+            "jsonrpc": "2.0",
+            "id": 1,
+            "method": "initialize",
+            "params": {
+                "protocolVersion": "2025-11-25",
+                "capabilities": {},
+                "clientInfo": {"name": "compare", "version": "0.1.0"},
+            },
+        }
+    ).encode()
+    headers = {**CALL_HEADERS, "Authorization": f"Bearer {token}", **running.headers}
+    status, fields, said = ask(running, body, headers)
+    session = next((value for name, value in fields.items() if name.lower() == "mcp-session-id"), None)
+    if status != 200 or session is None:
+        raise RuntimeError(f"{running.subject.name} begins no session: {status} {said[:300]!r}")
+    headers["Mcp-Session-Id"] = session
+    ask(running, b'{"jsonrpc":"2.0","method":"notifications/initialized"}', headers)
+    return session
+
+
 def messages(bench):
     """How many messages have come to the upstream so far."""
     port = bench.upstream_ports["30"]

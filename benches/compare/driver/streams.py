@@ -59,8 +59,7 @@ def measure(bench, subject, options, counts, say):
 
 
 def one_count(bench, running, options, count):
-    algorithm = "RS256" if hasattr(running.subject, "entry") else "HS256"
-    tokens = bench.mint.many(algorithm, CALLERS)
+    tokens = bench.mint.many(running.subject.algorithm, CALLERS)
     time.sleep(2)
     idle, idle_files = running.rss_kib(), machine.open_files(running.process.pid)
     idle_cpu = busy(running, options.idle_seconds)

@@ -4,8 +4,8 @@ import json
 import os
 import tomllib
 
-from . import machine
-from .tokens import AUDIENCE, ISSUERS
+from . import load, machine
+from .tokens import AUDIENCE, ISSUERS, KeyServer
 
 KINDS = ["30", "300", "30-sse", "300-sse"]  # what the upstream lists, and how
 RULES = 200
@@ -25,6 +25,13 @@ class Bench:
         )
         for port in self.upstream_ports.values():
             machine.wait_for_port(port, self.upstream)
+        self.key_servers = {}
+
+    def keys_url(self, algorithm):
+        """Where the keys of an issuer can be fetched, for gateways that take no file."""
+        if algorithm not in self.key_servers:
+            self.key_servers[algorithm] = KeyServer(self.mint.folder / f"{algorithm}.jwks")
+        return f"http://127.0.0.1:{self.key_servers[algorithm].port}/jwks"
 
 
 class Place:
@@ -49,6 +56,7 @@ class Running:
         port = place.port if process else place.upstream_port
         self.port, self.path = port, subject.path
         self.url = f"{scheme}://127.0.0.1:{port}{subject.path}"
+        self.headers = dict(subject.headers)
 
     def cpu_ns(self):
         return machine.cpu_ns(self.process.pid) if self.process else 0
@@ -72,7 +80,10 @@ class Subject:
     """One thing that is measured. `judges` says that it is a gateway that decides, not a plain proxy."""
 
     judges = False
+    other = False
     tls = True
+    streams = True
+    algorithm = "HS256"
     path = "/mcp"
     headers = {}
 
@@ -214,15 +225,27 @@ def policy(rules):
 class Other(Subject):
     """A gateway that the user describes; see `others.example.toml`."""
 
-    judges = True
+    other = True
+    tls = False
+    algorithm = "RS256"
 
-    def __init__(self, name, entry):
-        super().__init__(name)
+    def __init__(self, entry):
+        super().__init__(entry["name"])
         self.entry = entry
+        self.judges = entry.get("judges", True)
+        self.streams = entry.get("streams", False)
         self.path = entry.get("path", "/mcp")
         self.headers = entry.get("headers", {})
-        self.tls = False
-        self.session = entry.get("session", False)
+
+    def start(self, place):
+        running = super().start(place)
+        if self.entry.get("session", False):
+            try:
+                running.headers["Mcp-Session-Id"] = load.begin_session(running, place.bench.mint.one(self.algorithm))
+            except BaseException:
+                running.end()
+                raise
+        return running
 
     def command(self, place):
         names = {
@@ -230,12 +253,12 @@ class Other(Subject):
             "upstream": f"http://127.0.0.1:{place.upstream_port}/mcp",
             "upstream_port": place.upstream_port,
             "folder": place.folder,
-            "jwks": place.bench.mint.folder / "RS256.jwks",
-            "issuer": ISSUERS["RS256"],
+            "jwks_file": place.bench.mint.folder / f"{self.algorithm}.jwks",
+            "jwks_url": place.bench.keys_url(self.algorithm),
+            "issuer": ISSUERS[self.algorithm],
             "audience": AUDIENCE,
+            **{f"free_port_{number}": machine.free_port() for number in (1, 2, 3)},
         }
-        for name in ("admin_port", "stats_port", "ready_port"):
-            names[name] = machine.free_port()
 
         def fill(text):
             for name, value in names.items():
@@ -255,4 +278,4 @@ def known():
 
 def others(path):
     entries = tomllib.loads(path.read_text())["gateway"]
-    return [Other(entry["name"], entry) for entry in entries]
+    return [Other(entry) for entry in entries]

@@ -5,7 +5,9 @@ import hashlib
 import json
 import os
 import subprocess
+import threading
 import time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 ISSUERS = {"HS256": "https://hs.example", "RS256": "https://rs.example", "ES256": "https://es.example"}
 AUDIENCE = "compare"
@@ -19,7 +21,6 @@ class Mint:
     def __init__(self, folder, program):
         self.folder, self.program = folder, program
         self.expires = int(time.time()) + 6 * 3600
-        self.known = {}
         (folder / "HS256").write_bytes(base64.b64encode(os.urandom(48)))
         quiet = {"check": True, "stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL}
         kinds = {"RS256": ["RSA", "rsa_keygen_bits:2048"], "ES256": ["EC", "ec_paramgen_curve:P-256"]}
@@ -50,3 +51,32 @@ class Mint:
             with open(path, "wb") as output:
                 subprocess.run([*command, str(self.expires), str(count)], check=True, stdout=output, timeout=300)
         return path
+
+
+class KeyServer:
+    """An issuer's keys over HTTP, and how often they were fetched."""
+
+    def __init__(self, jwks):
+        self.fetches = 0
+        document = jwks.read_bytes()
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self):
+                outer.fetches += 1
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(document)))
+                self.end_headers()
+                self.wfile.write(document)
+
+            def log_message(self, *_):
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.port = self.server.server_address[1]
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    def end(self):
+        self.server.shutdown()
+        self.server.server_close()

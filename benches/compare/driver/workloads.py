@@ -61,46 +61,57 @@ class Rounds:
         self.rows = []
 
     def run(self, workload):
-        subjects = [s for s in self.subjects if fits(s, workload)]
         concurrencies = self.options.concurrency if workload.every_concurrency else [middle(self.options.concurrency)]
         running = {}
         try:
-            for subject in subjects:
-                place = Place(self.bench, workload.kind, tls=workload.tls)
-                running[subject.name] = subject.start(place)
-                check(self.bench, running[subject.name], workload, self.headers(subject, workload))
+            for subject in self.subjects:
+                if fits(subject, workload):
+                    self.begin(subject, workload, running)
             for concurrency in concurrencies:
                 self.say(f"{workload.name}, {concurrency} at once")
-                for subject in subjects:
-                    if not workload.h2:
-                        headers = self.headers(subject, workload)
-                        load.warm(running[subject.name], workload.body, headers, concurrency)
-                bursts = {subject.name: [] for subject in subjects}
-                for turn in range(self.options.rounds):
-                    shift = turn % max(len(subjects), 1)
-                    for subject in subjects[shift:] + subjects[:shift]:
-                        if workload.fresh_tokens:
-                            # A new process remembers no token.
-                            place = running[subject.name].place
-                            running[subject.name].end()
-                            running[subject.name] = subject.start(place)
-                        burst = self.burst(running[subject.name], workload, concurrency)
-                        bursts[subject.name].append(burst)
-                for subject in subjects:
-                    self.rows.append(row(workload, subject, concurrency, bursts[subject.name]))
+                self.rows += self.rounds(workload, running, concurrency)
         finally:
             for one in running.values():
                 one.end()
 
-    def headers(self, subject, workload):
-        token = self.bench.mint.one("RS256" if workload.token == "HS256" and is_other(subject) else workload.token)
-        return {**load.CALL_HEADERS, "Authorization": f"Bearer {token}", **subject.headers}
+    def begin(self, subject, workload, running):
+        """Starts a subject and looks at an answer of it. Only a gateway that the user described may be left out."""
+        try:
+            running[subject.name] = subject.start(Place(self.bench, workload.kind, tls=workload.tls))
+            check(self.bench, running[subject.name], workload, self.headers(running[subject.name], workload))
+        except (RuntimeError, OSError, KeyError, ValueError) as error:
+            if not subject.other:
+                raise
+            self.say(f"{subject.name} is left out of {workload.name}: {error}")
+            if subject.name in running:
+                running.pop(subject.name).end()
+
+    def rounds(self, workload, running, concurrency):
+        if not workload.h2:
+            for one in running.values():
+                load.warm(one, workload.body, self.headers(one, workload), concurrency)
+        names = list(running)
+        bursts = {name: [] for name in names}
+        for turn in range(self.options.rounds):
+            shift = turn % max(len(names), 1)
+            for name in names[shift:] + names[:shift]:
+                if workload.fresh_tokens:
+                    # A new process remembers no token.
+                    place = running[name].place
+                    running[name].end()
+                    running[name] = running[name].subject.start(place)
+                bursts[name].append(self.burst(running[name], workload, concurrency))
+        return [row(workload, running[name].subject, concurrency, bursts[name]) for name in names]
+
+    def headers(self, running, workload):
+        token = self.bench.mint.one(running.subject.algorithm if workload.token == "HS256" else workload.token)
+        return {**load.CALL_HEADERS, "Authorization": f"Bearer {token}", **running.headers}
 
     def burst(self, running, workload, concurrency):
-        headers = self.headers(running.subject, workload)
+        headers = self.headers(running, workload)
         if workload.h2:
-            return load.h2load(running, workload.body, headers, self.options.seconds, concurrency)
-        if workload.fresh_tokens:
+            burst = load.h2load(running, workload.body, headers, self.options.seconds, concurrency)
+        elif workload.fresh_tokens:
             tokens = self.bench.mint.many(workload.token, COLD_TOKENS)
             extra = f'local TOKENS, ONCE = "{tokens}", true\n' + load.NEXT_TOKEN
             # They last for about a second; wrk waits for its time to be over.
@@ -108,23 +119,21 @@ class Rounds:
             burst["rps"] = None
         else:
             burst = load.wrk(running, workload.body, headers, concurrency, self.options.seconds)
-        expected = burst["requests"] if workload.denied and running.subject.judges else 0
-        if running.subject.judges and is_other(running.subject) and workload.denied:
-            return burst  # how others refuse is theirs to say
-        if burst["broken"] or burst["refused"] != expected:
-            name = running.subject.name
-            raise RuntimeError(f"{workload.name}, {name}: not the answers that were expected: {burst}")
+        subject = running.subject
+        refuses = workload.denied and subject.judges
+        # How others refuse is theirs to say.
+        as_expected = (refuses and subject.other) or burst["refused"] == (burst["requests"] if refuses else 0)
+        if burst["broken"] or not as_expected:
+            raise RuntimeError(f"{workload.name}, {subject.name}: not the answers that were expected: {burst}")
         return burst
-
-
-def is_other(subject):
-    return hasattr(subject, "entry")
 
 
 def fits(subject, workload):
     if workload.tls and not subject.tls:
         return False
-    return not workload.only or subject.name in workload.only or is_other(subject)
+    if subject.other and workload.token not in ("HS256", subject.algorithm):
+        return False
+    return not workload.only or subject.name in workload.only or subject.other
 
 
 def middle(concurrency):
@@ -133,14 +142,14 @@ def middle(concurrency):
 
 def check(bench, running, workload, headers):
     """Refuses to measure a subject that answers wrongly."""
-    name = f"{workload.name}, {running.subject.name}"
+    subject = running.subject
+    name = f"{workload.name}, {subject.name}"
     before = load.messages(bench)
     status, fields, body = load.ask(running, workload.body, headers)
     reached = load.messages(bench) - before
-    judges = running.subject.judges
-    if workload.denied and judges:
-        if is_other(running.subject):
-            if reached and status == 200 and "result" in load.message_of(fields, body):
+    if workload.denied and subject.judges:
+        if subject.other:
+            if status == 200 and not refused(load.message_of(fields, body)):
                 raise RuntimeError(f"{name}: what should be refused was done")
         elif status != 403 or reached:
             raise RuntimeError(f"{name}: answered {status}, and {reached} messages reached the upstream")
@@ -149,13 +158,17 @@ def check(bench, running, workload, headers):
         raise RuntimeError(f"{name}: answered {status} {body[:300]!r}, and {reached} messages reached the upstream")
     message = load.message_of(fields, body)
     if not workload.lists:
-        if message["result"].get("isError") is not False and not is_other(running.subject):
+        if refused(message):
             raise RuntimeError(f"{name}: {message}")
         return
     listed = [tool["name"] for tool in message["result"]["tools"]]
-    step = 2 if judges else 1
+    step = 2 if subject.judges else 1
     if listed != [f"tool_{number}" for number in range(0, workload.lists, step)]:
         raise RuntimeError(f"{name}: lists {len(listed)} tools, among them {listed[:4]}")
+
+
+def refused(message):
+    return "result" not in message or message["result"].get("isError", False)
 
 
 def row(workload, subject, concurrency, bursts):
