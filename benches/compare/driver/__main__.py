@@ -21,6 +21,9 @@ EXTRA = {
 }
 
 
+MOST_ROUNDS, MOST_SECONDS, MOST_AT_ONCE = 50, 20, 1024
+
+
 def arguments():
     names = [workload.name for workload in table()] + list(EXTRA)
     parser = argparse.ArgumentParser(
@@ -32,13 +35,13 @@ def arguments():
     parser.add_argument("--subjects", metavar="A,B", help="of direct, nginx, haproxy, pingora, toolgate, toolgate-unix")
     parser.add_argument("--others", type=Path, metavar="FILE", help="further gateways; see others.example.toml")
     parser.add_argument("--concurrency", metavar="N,N", default="1,16,64,256", help="requests at once (%(default)s)")
-    parser.add_argument("--rounds", type=int, default=None, help="interleaved rounds (5)")
-    parser.add_argument("--seconds", type=int, default=None, help="of each burst, whole ones (2)")
+    parser.add_argument("--rounds", type=int, metavar="N", help=f"interleaved rounds, at most {MOST_ROUNDS} (5)")
+    parser.add_argument("--seconds", type=int, metavar="N", help=f"of each burst, at most {MOST_SECONDS} (2)")
     parser.add_argument("--quick", action="store_true", help="3 rounds of 1 s, 1 and 64 at once")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the raw rows there, too")
-    parser.add_argument("--results", type=Path, default=setup.HERE / "results", help="folder of what is kept")
+    parser.add_argument("--results", type=Path, default=setup.HERE / "results", metavar="FOLDER", help="what is kept")
     parser.add_argument("--name", default=None, help="of the result (the time of the run)")
-    parser.add_argument("--markdown", type=Path, metavar="FILE", help="print the tables of an earlier result; runs nothing")
+    parser.add_argument("--markdown", type=Path, metavar="FILE", help="only print the tables of an earlier result")
     parser.add_argument("--target-dir", metavar="FOLDER", help="where the peers are built (peers/target)")
     options = parser.parse_args()
     options.rounds = options.rounds or (3 if options.quick else 5)
@@ -47,6 +50,10 @@ def arguments():
     options.concurrency = [int(one) for one in options.concurrency.split(",")]
     if options.quick:
         options.concurrency = [one for one in options.concurrency if one in (1, 64)] or options.concurrency
+    bounds = [(options.rounds, MOST_ROUNDS), (options.seconds, MOST_SECONDS)]
+    bounds += [(one, MOST_AT_ONCE) for one in options.concurrency]
+    if any(not 1 <= value <= most for value, most in bounds):
+        parser.error(f"rounds up to {MOST_ROUNDS}, seconds up to {MOST_SECONDS}, {MOST_AT_ONCE} requests at once")
     options.workloads = options.workloads.split(",") if options.workloads else names
     if unknown := set(options.workloads) - set(names):
         parser.error(f"no such workload: {', '.join(sorted(unknown))}")
@@ -78,13 +85,14 @@ def main():
     setup.tools(sorted(needed(options, every)))
     needs_toolgate = any(isinstance(subject, subjects.Toolgate) for subject in every)
     programs = setup.programs(options.toolgate, options.target_dir, needs_toolgate)
+    lock = machine.alone(say)
     described = machine.describe()
     files = machine.settle()
     processes = machine.Processes()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     folder = Path(tempfile.mkdtemp(prefix="compare-"))
     folder.chmod(0o755)
-    began = datetime.datetime.now(datetime.timezone.utc)
+    began = datetime.datetime.now(datetime.UTC)
     result = {
         "machine": described,
         "versions": setup.versions(programs),
@@ -100,7 +108,8 @@ def main():
     finally:
         processes.end_all()
         shutil.rmtree(folder, ignore_errors=True)
-    result["took_s"] = round((datetime.datetime.now(datetime.timezone.utc) - began).total_seconds())
+        lock.close()
+    result["took_s"] = round((datetime.datetime.now(datetime.UTC) - began).total_seconds())
     keep(result, options, name)
     print(report.markdown(result), end="")
     say(f"written to {options.results / name}.json and .md")
@@ -128,7 +137,9 @@ def measure(bench, every, options, files, rows, keep_now):
             keep_now()
     if "streams" in options.workloads:
         counts = [count for count in ((9_900,) if options.quick else (1_000, 9_900)) if 2 * count + 100 <= files]
-        for subject in every:
+        if not counts:
+            say(f"streams are left out: only {files} files may be open")
+        for subject in every if counts else []:
             if subject.streams and subject.name not in ("direct", "toolgate-unix"):
                 rows.append(streams.measure(bench, subject, options, counts, say))
                 keep_now()

@@ -10,6 +10,7 @@ from .tokens import AUDIENCE, KeyServer
 
 SLOW, HALF_OPEN = 100, 1_000
 FORGED = 20_000
+SETTLE_SECONDS = 2  # until all of them stand: their coming costs the load's CPU, too
 ISSUER = "https://rotating.example"
 REFETCH_SECONDS = 30  # `min_refetch_interval`, as it is by default
 
@@ -29,14 +30,16 @@ def measure(bench, subject, options, concurrency, say):
         for turn in range(options.rounds):
             say(f"attack, round {turn + 1}")
             calm.append(burst(running, headers, forged, concurrency, options.seconds, False))
-            slow = Held(bench, "slow", running.port, SLOW, bench.mint.many("HS256", 50))
-            half = Held(bench, "half", running.port, HALF_OPEN)
+            held = []
             try:
+                held.append(Held(bench, "slow", running.port, SLOW, bench.mint.many("HS256", 50)))
+                held.append(Held(bench, "half", running.port, HALF_OPEN))
+                time.sleep(SETTLE_SECONDS)
                 hostile.append(burst(running, headers, forged, concurrency, options.seconds, True))
                 rss_most = max(rss_most, running.rss_kib())
             finally:
-                slow.end()
-                half.end()
+                for one in held:
+                    one.end()
         took, fetches = time.monotonic() - began, keys.fetches - fetched_before
         return {
             "workload": "attack",

@@ -33,7 +33,12 @@ def listing():
 
 def quote(text):
     """A string as Lua writes it."""
-    return '"' + "".join(c if c.isprintable() and c.isascii() and c not in '"\\' else f"\\{ord(c):03d}" for c in text) + '"'
+
+    def one(letter):
+        plain = letter.isprintable() and letter.isascii() and letter not in '"\\'
+        return letter if plain else f"\\{ord(letter):03d}"
+
+    return '"' + "".join(one(letter) for letter in text) + '"'
 
 
 DONE = """
@@ -241,5 +246,3 @@ def message_of(headers, body):
         data = [line[5:] for line in body.decode().splitlines() if line.startswith("data:") and line[5:].strip()]
         return json.loads(data[-1])
     return json.loads(body)
-
-

@@ -1,11 +1,13 @@
 """The machine: which CPU does what, what processes have used, and processes that surely end."""
 
 import ctypes
+import fcntl
 import os
 import platform
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -42,6 +44,17 @@ def settle():
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     return most
+
+
+def alone(say):
+    """Waits until no other run measures on this machine. The lock is held as long as what is returned is kept."""
+    lock = open(Path(tempfile.gettempdir(), f"toolgate-compare-{os.getuid()}.lock"), "w", encoding="ascii")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        say("another run measures; waiting for its end")
+        fcntl.flock(lock, fcntl.LOCK_EX)
+    return lock
 
 
 def free_port():

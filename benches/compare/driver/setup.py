@@ -7,7 +7,13 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parents[1]
 ROOT = HERE.parents[1]
-PACKAGES = {"nginx": "nginx-light", "haproxy": "haproxy", "wrk": "wrk", "h2load": "nghttp2-client", "openssl": "openssl"}
+PACKAGES = {
+    "nginx": "nginx-light",
+    "haproxy": "haproxy",
+    "wrk": "wrk",
+    "h2load": "nghttp2-client",
+    "openssl": "openssl",
+}
 
 
 def tools(wanted):
@@ -17,7 +23,7 @@ def tools(wanted):
     if not missing:
         return
     if os.geteuid() != 0 or not shutil.which("apt-get"):
-        raise SystemExit(f"compare: install {' '.join(missing)}, or leave out what needs them (--subjects, --workloads)")
+        raise SystemExit(f"compare: install {' '.join(missing)}, or leave out what needs it (--subjects, --workloads)")
     quiet = {"check": True, "stdout": subprocess.DEVNULL, "stdin": subprocess.DEVNULL}
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     print(f"compare: installing {' '.join(missing)}", flush=True)

@@ -81,7 +81,7 @@ def one_count(bench, running, options, count):
         "cpu_percent": cpu,
         "rss_after_kib": after,
         "connections_left": max(left, 0),
-        "returned_percent": 100 * (most - after) / max(most - idle, 1),
+        "returned_percent": max(0, 100 * (most - after) / max(most - idle, 1)),
     }
 
 

@@ -20,9 +20,7 @@ class Bench:
         self.upstream_sockets = {kind: folder / f"up-{kind}.sock" for kind in KINDS}
         addresses = [f"127.0.0.1:{port}={kind}" for kind, port in self.upstream_ports.items()]
         addresses += [f"unix:{path}={kind}" for kind, path in self.upstream_sockets.items()]
-        self.upstream = processes.start(
-            [programs["upstream"], *addresses], machine.LOAD_CPU, folder / "upstream.log"
-        )
+        self.upstream = processes.start([programs["upstream"], *addresses], machine.LOAD_CPU, folder / "upstream.log")
         for port in self.upstream_ports.values():
             machine.wait_for_port(port, self.upstream)
         self.key_servers = {}
@@ -120,7 +118,7 @@ class Nginx(Subject):
         (place.folder / "nginx.conf").write_text(f"""
 worker_processes 1; daemon off; pid {place.folder}/pid; error_log stderr crit; user {user()};
 # With fewer it begins to close connections long before there are that many.
-events {{ worker_connections 60000; }}
+events {{ worker_connections 24000; }}
 http {{
   access_log off; client_max_body_size 8m; keepalive_requests 100000000; {folders}
   upstream server {{ server 127.0.0.1:{place.upstream_port}; keepalive 256; keepalive_requests 100000000; }}
@@ -157,6 +155,7 @@ defaults
   timeout connect 5s
   timeout client 900s
   timeout client-fin 2s
+  option abortonclose
   timeout server 900s
   http-reuse always
 listen all
