@@ -5,6 +5,7 @@ import datetime
 import json
 import shutil
 import signal
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -157,3 +158,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
+    except (RuntimeError, subprocess.SubprocessError) as error:
+        sys.exit(f"compare: {error}")

@@ -29,13 +29,15 @@ def measure(bench, subject, options, concurrency, say):
         fetched_before, began = keys.fetches, time.monotonic()
         for turn in range(options.rounds):
             say(f"attack, round {turn + 1}")
-            calm.append(burst(running, headers, forged, concurrency, options.seconds, False))
+            # No round shows a key's name that another showed.
+            first = turn * FORGED // options.rounds
+            calm.append(burst(running, headers, (forged, first), concurrency, options.seconds, False))
             held = []
             try:
                 held.append(Held(bench, "slow", running.port, SLOW, bench.mint.many("HS256", 50)))
                 held.append(Held(bench, "half", running.port, HALF_OPEN))
                 time.sleep(SETTLE_SECONDS)
-                hostile.append(burst(running, headers, forged, concurrency, options.seconds, True))
+                hostile.append(burst(running, headers, (forged, first), concurrency, options.seconds, True))
                 rss_most = max(rss_most, running.rss_kib())
             finally:
                 for one in held:
@@ -62,7 +64,8 @@ def measure(bench, subject, options, concurrency, say):
 
 
 def burst(running, headers, forged, concurrency, seconds, hostile):
-    extra = f'local TOKENS, HOSTILE = "{forged}", {str(hostile).lower()}\n' + load.ATTACK
+    file, first = forged
+    extra = f'local TOKENS, FIRST, HOSTILE = "{file}", {first}, {str(hostile).lower()}\n' + load.ATTACK
     found = load.wrk(running, load.call(), headers, concurrency, seconds, extra)
     share = found["refused"] / found["requests"]
     if not (0.09 < share < 0.11 if hostile else share == 0):

@@ -53,7 +53,7 @@ end
 
 # Each request has the next token of a file, and none is used twice: the thread stops when they are used up.
 NEXT_TOKEN = """
-local made, at = {}, 0
+local made, at = {}, FIRST or 0
 function init(args)
   for token in io.lines(TOKENS) do
     wrk.headers["Authorization"] = "Bearer " .. token
@@ -72,7 +72,7 @@ end
 
 # Of a hundred requests five are no JSON, and five have a token whose key nobody knows.
 ATTACK = """
-local honest, malformed, forged, at, used = nil, nil, {}, 0, 0
+local honest, malformed, forged, at, used = nil, nil, {}, 0, FIRST
 function init(args)
   honest = wrk.format()
   malformed = wrk.format(nil, nil, nil, wrk.body:sub(1, -3))

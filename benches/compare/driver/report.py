@@ -62,7 +62,10 @@ def bursts(result):
 
 
 def disturbance(result):
-    shares = [burst["foreign_percent"] for row in result["rows"] if "cpu_us" in row for burst in row["rounds"]]
+    rounds = [burst for row in result["rows"] if "cpu_us" in row for burst in row["rounds"]]
+    for row in rows_of(result, "attack"):
+        rounds += row["rounds"]["calm"] + row["rounds"]["hostile"]
+    shares = [burst["foreign_percent"] for burst in rounds]
     if not shares:
         return ""
     middle, worst = statistics.median(shares), max(shares)
