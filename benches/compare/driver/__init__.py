@@ -1,0 +1,1 @@
+"""The side-by-side benchmark of toolgate and its alternatives. Standard library only, Python 3.11."""
