@@ -23,7 +23,7 @@ mod value;
 
 pub use error::Error;
 use eval::Evaluation;
-use plan::{Document, Plan};
+use plan::{Document, Fact, Plan};
 pub(crate) use time::parse_timestamp;
 
 /// The longest condition in bytes.
@@ -126,6 +126,38 @@ impl Fault {
     }
 }
 
+/// Something that a condition can look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Look {
+    /// `args`
+    Args,
+    /// `claims`
+    Claims,
+    /// `tool.annotations`
+    Annotations,
+    /// `request.session`
+    Session,
+    /// `request.client_address`
+    ClientAddress,
+    /// `request.time`
+    Time,
+}
+
+impl Look {
+    /// How it is written.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Args => "args",
+            Self::Claims => "claims",
+            Self::Annotations => "tool.annotations",
+            Self::Session => "request.session",
+            Self::ClientAddress => "request.client_address",
+            Self::Time => "request.time",
+        }
+    }
+}
+
 /// A condition, ready to be evaluated.
 #[derive(Debug)]
 pub struct Condition {
@@ -197,6 +229,30 @@ impl Condition {
     #[must_use]
     pub fn claims(&self) -> Vec<&str> {
         self.members(Document::Claims)
+    }
+
+    /// What it looks at, each once, besides the name, the method and the variables of the rule.
+    #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what looks at something is named; the rest is made of it")]
+    pub fn looks_at(&self) -> Vec<Look> {
+        let mut looks = Vec::new();
+        self.plan.each(&mut |plan| {
+            let look = match plan {
+                Plan::Document(document) | Plan::Member(document, _) | Plan::HasMember(document, _) => {
+                    match document {
+                        Document::Args => Some(Look::Args),
+                        Document::Claims => Some(Look::Claims),
+                        Document::Annotations => Some(Look::Annotations),
+                    }
+                }
+                Plan::Fact(Fact::Session) => Some(Look::Session),
+                Plan::Fact(Fact::ClientAddress) => Some(Look::ClientAddress),
+                Plan::Fact(Fact::Time) => Some(Look::Time),
+                _ => None,
+            };
+            looks.extend(look.filter(|look| !looks.contains(look)));
+        });
+        looks
     }
 
     fn members(&self, wanted: Document) -> Vec<&str> {

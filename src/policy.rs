@@ -21,6 +21,7 @@ pub mod learn;
 pub mod lint;
 mod pattern;
 mod rate;
+mod recorded;
 pub mod review;
 mod rule;
 mod scope;
