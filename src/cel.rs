@@ -14,8 +14,10 @@ mod fold;
 mod functions;
 mod lexer;
 mod network;
+mod never;
 mod parser;
 mod plan;
+mod shape;
 mod text;
 mod time;
 mod types;
@@ -24,6 +26,7 @@ mod value;
 pub use error::Error;
 use eval::Evaluation;
 use plan::{Document, Fact, Plan};
+pub use shape::Types;
 pub(crate) use time::parse_timestamp;
 
 /// The longest condition in bytes.
@@ -217,6 +220,19 @@ impl Condition {
     #[must_use]
     pub fn constant(&self) -> Option<Result<bool, Error>> {
         fold::constant(&self.plan)
+    }
+
+    /// Whether it holds for no request: constants, and demands that contradict each other. Not all such conditions are
+    /// found.
+    #[must_use]
+    pub fn is_never_true(&self) -> bool {
+        never::is_never_true(&self.plan)
+    }
+
+    /// The arguments that it compares with what they cannot be, where `is` tells what each may be.
+    #[must_use]
+    pub fn mistaken(&self, is: &dyn Fn(&str) -> Types) -> Vec<&str> {
+        shape::mistaken(&self.plan, is)
     }
 
     /// The arguments that are named, each once.

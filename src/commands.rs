@@ -57,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn policy_task(task: PolicyTask) -> ExitCode {
     match task {
-        PolicyTask::Check { file, json } => policy::check(&file, json),
+        PolicyTask::Check { file, tools, json } => policy::check(&file, tools.as_deref(), json),
         PolicyTask::Init(args) => init::run(&args),
         PolicyTask::Lint { file, access, json } => lint::run(&file, &access, json),
         PolicyTask::Learn { audit, base } => learn::run(&audit, base.as_deref()),
@@ -190,7 +190,7 @@ mod tests {
             "serve --upstream http://127.0.0.1:9000/mcp --policy policy.yaml --issuer a --secret-file s --audience none",
             "demo --listen 127.0.0.1:0 --admin 127.0.0.1:0 --secret dev-secret-change-me --documents d --policy p",
             "token --sub alice --scope public:read --scope a --exp-hours 1",
-            "policy check policy.yaml --json",
+            "policy check policy.yaml --tools tools.json --json",
             "policy init --upstream unix:/run/mcp/server.sock#/mcp --token-file a",
             "policy lint policy.yaml --upstream http://127.0.0.1:9000/mcp --json",
             "policy learn audit.jsonl --base policy.yaml",

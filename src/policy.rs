@@ -8,12 +8,14 @@
 //! Scopes decide seeing and calling alike; a condition (`when`) decides calling only. A rule in shadow is evaluated
 //! and not enforced: the rules without it decide, and where none of them speaks, the rule in shadow lets through.
 
+mod arguments;
 mod compare;
 mod compile;
 pub(crate) mod document;
 pub mod draft;
 pub(crate) mod fields;
 pub(crate) mod flaw;
+mod hidden;
 mod index;
 mod inside;
 mod json;

@@ -39,6 +39,12 @@ impl Policy {
                 Some(Ok(false) | Err(_)) => {
                     warn(format!("the condition of {} is never true: every call is refused", Quoted(name)));
                 }
+                None if rule.body.when.as_ref().is_some_and(crate::cel::Condition::is_never_true) => {
+                    warn(format!(
+                        "the condition of {} contradicts itself and is never true: every call is refused",
+                        Quoted(name)
+                    ));
+                }
                 None => {}
             }
             // Whoever names what the pattern is written as is decided by what else matches its names.
@@ -50,6 +56,7 @@ impl Policy {
                 ));
             }
         }
+        warnings.extend(self.hidden());
         warnings.sort();
         warnings
     }
@@ -132,6 +139,7 @@ mod tests {
         check("scopes: {w: {implies: [r]}}\ntools: {a: {scopes: [r]}, 'b*': {scopes: [w], when: args.n > 1}}", &[]);
         check("tools: {'*': {scopes: []}, 'a*': {scopes: [x], mode: shadow}, b: {deny: true, mode: shadow}}", &[]);
         check("tools: {list_a: {scopes: []}}\nprompts: {list-a: {scopes: []}}", &[]);
+        assert_eq!(Policy::compile("p", include_str!("../../policy/sample.yaml")).unwrap().warnings(), []);
     }
 
     #[test]
@@ -141,6 +149,15 @@ mod tests {
             "tools: {a: {scopes: [], when: '1 > 2'}}",
             &["2: the condition of `a` is never true: every call is refused"],
         );
+    }
+
+    #[test]
+    fn a_condition_that_contradicts_itself_is() {
+        check(
+            "tools: {a: {scopes: [], when: 'args.n < 3 && args.n > 5'}}",
+            &["2: the condition of `a` contradicts itself and is never true: every call is refused"],
+        );
+        check("tools: {a: {scopes: [], when: 'args.n > 3 && args.n < 5'}}", &[]);
     }
 
     #[test]

@@ -72,10 +72,14 @@ pub enum Task {
 #[derive(Debug, Subcommand)]
 pub enum PolicyTask {
     /// Name every flaw of a policy, with its place
-    #[command(after_help = "Example:\n  toolgate policy check policy.yaml")]
+    #[command(after_help = "Examples:\n  toolgate policy check policy.yaml\n  \
+                            toolgate policy check policy.yaml --tools tools.json")]
     Check {
         /// The policy
         file: PathBuf,
+        /// What a server answers to `tools/list`: conditions are held against the schemas of the tools
+        #[arg(long, value_name = "FILE")]
+        tools: Option<PathBuf>,
         /// Print the flaws as JSON to standard output
         #[arg(long)]
         json: bool,
