@@ -26,6 +26,7 @@ mod rate;
 mod recorded;
 pub mod review;
 mod rule;
+mod sample;
 mod scope;
 mod selftest;
 pub mod starting;
@@ -41,6 +42,7 @@ pub use compare::View;
 pub use flaw::{Flaw, Flaws};
 pub use rate::{LimitBy, RateLimit};
 use rule::{Effect, Rule};
+pub use sample::Sample;
 pub use scope::Grants;
 use scope::ScopeTable;
 use selftest::SelfTest;
@@ -179,6 +181,8 @@ pub struct WouldDeny<'p> {
     pub rule: Option<&'p str>,
     /// Why.
     pub reason: DenyReason,
+    /// How many of these are audited. All are counted.
+    pub sample: Sample,
 }
 
 /// A rate limit that a permitted call counts against.
@@ -190,6 +194,8 @@ pub struct Limit<'p> {
     pub rate: RateLimit,
     /// Whether it is enforced, or only reported.
     pub mode: Mode,
+    /// How many of those that are only reported are audited. All are counted.
+    pub sample: Sample,
 }
 
 impl<'p> Permit<'p> {
@@ -255,6 +261,8 @@ pub struct RuleView<'p> {
 #[derive(Debug)]
 pub struct Policy {
     mode: Mode,
+    /// How many of the refusals are audited where the whole policy is in shadow.
+    sample: Sample,
     rules: Vec<Rule>,
     tools: RuleTable,
     prompts: RuleTable,
@@ -281,6 +289,7 @@ impl Policy {
     pub fn empty() -> Self {
         Self {
             mode: Mode::Enforce,
+            sample: Sample::ALL,
             rules: Vec::new(),
             tools: RuleTable::default(),
             prompts: RuleTable::default(),
@@ -322,7 +331,10 @@ impl Policy {
         let Matched { enforced, shadow } = self.rules_for(kind, name);
         let asked = Asked { grants, name, facts };
         let objection = shadow.and_then(|rule| self.objection(rule, &asked).map(|reason| (rule, reason)));
-        let would_deny = objection.map(|(rule, reason)| WouldDeny { rule: Some(&rule.label), reason });
+        let would_deny = objection.map(|(rule, reason)| {
+            let (label, sample) = (&*rule.label, rule.body.sample);
+            WouldDeny { rule: Some(label), reason, sample }
+        });
         let limits = [enforced, shadow].map(|rule| rule.and_then(|rule| self.limit(rule)));
         let refused = match (enforced, shadow) {
             (Some(rule), _) => self.objection(rule, &asked).map(|reason| (Some(rule), reason)),
@@ -338,7 +350,7 @@ impl Policy {
         let label = rule.map(|rule| &*rule.label);
         // What no rule names stays an unknown method, even in shadow.
         if self.mode == Mode::Shadow && (kind != Kind::Method || rule.is_some()) {
-            let would_deny = Some(WouldDeny { rule: label, reason });
+            let would_deny = Some(WouldDeny { rule: label, reason, sample: self.sample });
             return Ruling::Permit(Permit { rule: label, would_deny, limits });
         }
         let on_deny = rule.map_or(OnDeny::Hide, |rule| rule.body.on_deny);
@@ -352,7 +364,8 @@ impl Policy {
     /// The limit of a rule. In a policy that is wholly in shadow none is enforced.
     fn limit<'p>(&'p self, rule: &'p Rule) -> Option<Limit<'p>> {
         let limit = rule.limit()?;
-        Some(if self.mode == Mode::Shadow { Limit { mode: Mode::Shadow, ..limit } } else { limit })
+        let is_enforced = self.mode == Mode::Enforce || limit.mode == Mode::Shadow;
+        Some(if is_enforced { limit } else { Limit { mode: Mode::Shadow, sample: self.sample, ..limit } })
     }
 
     /// Why the rule would refuse what is asked, if it would.

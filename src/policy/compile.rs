@@ -4,7 +4,8 @@ use super::document::{self, Entry, Node, Sort, Value};
 use super::fields::Fields;
 use super::flaw::{Findings, Flaws, Place, Quoted};
 use super::pattern::{MOST_RUNS, Pattern, PatternFault, Step, Syntax, intersects};
-use super::rule::{Effect, Rule, read_body, read_mode};
+use super::rule::{Effect, Rule, read_body};
+use super::sample::read_mode;
 use super::selftest;
 use super::table::{Draft, RuleTable, refuse_conflicts};
 use super::{Kind, LONGEST_NAME, LONGEST_URI, Mode, Policy};
@@ -61,7 +62,9 @@ fn read_root(root: &Node, policy: &mut Policy, findings: &mut Findings) {
     };
     let fields = Fields::of_entries(entries, "policy", &KEYS, findings);
     check_version(fields.value("version"), findings);
-    policy.mode = fields.value("mode").and_then(|field| read_mode(field, findings)).unwrap_or_default();
+    if let Some((mode, sample)) = fields.value("mode").and_then(|field| read_mode(field, findings)) {
+        (policy.mode, policy.sample) = (mode, sample);
+    }
     if let Some(section) = fields.value("scopes") {
         policy.scopes.read_hierarchy(section_of(section, findings), findings);
     }

@@ -5,6 +5,7 @@ use super::fields::{Fields, is_true, text_of, words};
 use super::flaw::{Findings, Place, Quoted};
 use super::pattern::{Pattern, Specificity};
 use super::rate::{self, RateLimit};
+use super::sample::{Sample, read_mode};
 use super::scope::{Grants, LONGEST_LIST, ScopeId, ScopeTable};
 use super::suggest::nearest;
 use super::{Kind, Limit, Mode, OnDeny};
@@ -29,6 +30,8 @@ pub(super) struct Body {
     pub(super) on_deny: OnDeny,
     pub(super) when: Option<Condition>,
     pub(super) mode: Mode,
+    /// How many of the refusals are audited, in shadow.
+    pub(super) sample: Sample,
     pub(super) limit: Option<RateLimit>,
 }
 
@@ -68,7 +71,12 @@ impl Rule {
 
     /// The limit of the rule, if it has one.
     pub(super) fn limit(&self) -> Option<Limit<'_>> {
-        self.body.limit.map(|rate| Limit { rule: &self.label, rate, mode: self.body.mode })
+        self.body.limit.map(|rate| Limit {
+            rule: &self.label,
+            rate,
+            mode: self.body.mode,
+            sample: self.body.sample,
+        })
     }
 
     /// The values of the pattern's variables in `name`; `None` where one is no text.
@@ -133,14 +141,15 @@ pub(super) fn read_body(
     let declared = Declared { about, vars: &vars };
     let when = fields.value("when").and_then(|field| read_when(field, declared, findings));
     let limit = fields.value("rate_limit").and_then(|field| rate::read(field, findings));
-    let mode = fields.value("mode").and_then(|field| read_mode(field, findings)).unwrap_or_default();
+    let mode = fields.value("mode").and_then(|field| read_mode(field, findings));
+    let (mode, sample) = mode.unwrap_or((Mode::Enforce, Sample::ALL));
     if matches!(effect, Effect::Deny) {
         for field in ["when", "rate_limit"].into_iter().filter_map(|key| fields.value(key)) {
             let message = format!("`{}` cannot go with `deny`: the rule refuses everyone", field.key);
             findings.add_with_hint(field.place, message, "say with `scopes` whom it lets in");
         }
     }
-    (findings.count() == before).then_some(Body { effect, on_deny, when, mode, limit })
+    (findings.count() == before).then_some(Body { effect, on_deny, when, mode, sample, limit })
 }
 
 fn read_when(field: &Entry, declared: Declared<'_>, findings: &mut Findings) -> Option<Condition> {
@@ -161,25 +170,6 @@ fn read_when(field: &Entry, declared: Declared<'_>, findings: &mut Findings) -> 
                 Some(hint) => findings.add_with_hint(place, message, hint),
                 None => findings.add(place, message),
             }
-            None
-        }
-    }
-}
-
-/// Reads `mode: enforce` or `mode: shadow`.
-pub(super) fn read_mode(field: &Entry, findings: &mut Findings) -> Option<Mode> {
-    const WORDS: [&str; 2] = ["enforce", "shadow"];
-    if field.node.is_absent() {
-        findings.add_with_hint(field.place, "`mode` has no value", format!("it can be {}", words(&WORDS)));
-        return None;
-    }
-    match text_of(&field.node, "`mode`", findings)? {
-        "enforce" => Some(Mode::Enforce),
-        "shadow" => Some(Mode::Shadow),
-        other => {
-            let hint = nearest(other, &WORDS)
-                .map_or_else(|| format!("it can be {}", words(&WORDS)), |word| format!("did you mean `{word}`?"));
-            findings.add_with_hint(field.node.place, format!("`mode` cannot be {}", Quoted(other)), hint);
             None
         }
     }

@@ -455,3 +455,22 @@ fn tests_in_a_policy_are_read_strictly() {
     }
     check("version: 1\ntests: {}\n", &["2:8: `tests` must be a list, not a mapping"]);
 }
+
+#[test]
+fn a_share_of_shadow_is_a_percentage() {
+    let hint = "is no share of what would be refused";
+    for (mode, expected) in [
+        ("{shadow: 0%}", format!("2:41: `0%` {hint}")),
+        ("{shadow: 101%}", format!("2:41: `101%` {hint}")),
+        ("{shadow: ten}", format!("2:41: `ten` {hint}")),
+        ("{shadow: 0.1}", "2:41: the share must be text, and YAML may read `0.1` as something else".to_owned()),
+        ("{shadow: [10%]}", "2:41: the share must be text, not a list".to_owned()),
+        ("{}", "2:32: `mode` says nothing".to_owned()),
+        ("{shdow: 10%}", "2:33: unknown key `shdow` in a mode".to_owned()),
+        ("{enforce: 10%}", "2:33: unknown key `enforce` in a mode".to_owned()),
+        ("[shadow]", "2:32: `mode` must be text, not a list".to_owned()),
+    ] {
+        let found = flaws(&format!("version: 1\ntools: {{a: {{scopes: [x], mode: {mode}}}}}\n"));
+        assert_eq!(found.first(), Some(&expected), "{mode}\n{found:?}");
+    }
+}
