@@ -505,6 +505,19 @@ impl Policy {
     }
 }
 
+/// The keys of the format, of policies, rules and tests, some of them more than once.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    let lists: [&[&str]; 6] = [
+        &compile::KEYS,
+        &rule::KEYS,
+        &selftest::KEYS,
+        &selftest::CALL_KEYS,
+        &selftest::REQUEST_KEYS,
+        &selftest::EXPECT_KEYS,
+    ];
+    lists.into_iter().flatten().copied()
+}
+
 /// The rule that decides, and the rule in shadow that would, were it enforced.
 struct Matched<'p> {
     enforced: Option<&'p Rule>,

@@ -14,13 +14,16 @@
 )]
 
 #[path = "../corpus/cases.rs"]
-mod cases;
+mod corpus_cases;
+#[path = "../decisions/cases.rs"]
+mod decisions;
 mod support;
 
 mod bad_tokens;
 mod batches;
 mod bodies;
 mod bounds;
+mod cases;
 mod conditions;
 mod connections;
 mod corpus;
