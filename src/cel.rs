@@ -29,6 +29,8 @@ use plan::{Document, Fact, Plan};
 pub use shape::Types;
 pub(crate) use time::parse_timestamp;
 
+pub(crate) use check::LARGEST as LARGEST_REGEX;
+
 /// The longest condition in bytes.
 const LONGEST: usize = 4_096;
 
@@ -245,6 +247,18 @@ impl Condition {
     #[must_use]
     pub fn claims(&self) -> Vec<&str> {
         self.members(Document::Claims)
+    }
+
+    /// How many bytes its compiled regular expressions may take.
+    #[must_use]
+    pub fn regex_size(&self) -> usize {
+        let mut size = 0_usize;
+        self.plan.each(&mut |plan| {
+            if let Plan::Matches(_, matcher) = plan {
+                size = size.saturating_add(matcher.size);
+            }
+        });
+        size
     }
 
     /// What it looks at, each once, besides the name, the method and the variables of the rule.

@@ -9,7 +9,7 @@ use super::sample::{Sample, read_mode};
 use super::scope::{Grants, LONGEST_LIST, ScopeId, ScopeTable};
 use super::suggest::nearest;
 use super::{Kind, Limit, Mode, OnDeny};
-use crate::cel::{About, Condition, Declared};
+use crate::cel::{self, About, Condition, Declared};
 
 /// A rule, ready to run.
 #[derive(Debug)]
@@ -119,7 +119,7 @@ pub(super) fn read_body(
     entry: &Entry,
     about: About,
     pattern: Option<&Pattern>,
-    scopes: &mut ScopeTable,
+    (scopes, room): (&mut ScopeTable, &mut RegexRoom),
     findings: &mut Findings,
 ) -> Option<Body> {
     let before = findings.count();
@@ -139,7 +139,7 @@ pub(super) fn read_body(
     };
     let vars = pattern.map(Pattern::variables).unwrap_or_default();
     let declared = Declared { about, vars: &vars };
-    let when = fields.value("when").and_then(|field| read_when(field, declared, findings));
+    let when = fields.value("when").and_then(|field| read_when(field, declared, room, findings));
     let limit = fields.value("rate_limit").and_then(|field| rate::read(field, findings));
     let mode = fields.value("mode").and_then(|field| read_mode(field, findings));
     let (mode, sample) = mode.unwrap_or((Mode::Enforce, Sample::ALL));
@@ -152,7 +152,30 @@ pub(super) fn read_body(
     (findings.count() == before).then_some(Body { effect, on_deny, when, mode, sample, limit })
 }
 
-fn read_when(field: &Entry, declared: Declared<'_>, findings: &mut Findings) -> Option<Condition> {
+/// What the regular expressions of all conditions of a policy may still take, compiled, in bytes.
+#[derive(Debug)]
+pub(super) struct RegexRoom(usize);
+
+impl RegexRoom {
+    /// All the room that a policy has.
+    pub(super) const WHOLE: Self = Self(16 * 1024 * 1024);
+
+    /// Takes what a condition needs. A regular expression that does not compile was tried up to the largest size.
+    fn take(&mut self, text: &str, compiled: Option<&Condition>) {
+        let size = compiled.map_or_else(
+            || text.matches("matches").count().saturating_mul(cel::LARGEST_REGEX),
+            Condition::regex_size,
+        );
+        self.0 = self.0.saturating_sub(size);
+    }
+}
+
+fn read_when(
+    field: &Entry,
+    declared: Declared<'_>,
+    room: &mut RegexRoom,
+    findings: &mut Findings,
+) -> Option<Condition> {
     if field.node.is_absent() {
         findings.add_with_hint(field.place, "`when` has no value", "write a condition, as in `args.size < 10`");
         return None;
@@ -161,7 +184,18 @@ fn read_when(field: &Entry, declared: Declared<'_>, findings: &mut Findings) -> 
         text_of(&field.node, "`when`", findings)?;
         return None;
     };
-    match Condition::compile(text, declared) {
+    if room.0 == 0 {
+        let message = "the regular expressions of this policy are too many, or too large, together";
+        findings.add_with_hint(
+            field.place,
+            message,
+            "write smaller ones, or compare text with `startsWith` and `in`",
+        );
+        return None;
+    }
+    let compiled = Condition::compile(text, declared);
+    room.take(text, compiled.as_ref().ok());
+    match compiled {
         Ok(condition) => Some(condition),
         Err(fault) => {
             let place = findings.place_within(field.node.place, text, fault.at);

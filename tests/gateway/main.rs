@@ -30,6 +30,7 @@ mod corpus;
 mod doors;
 mod explanations;
 mod hostile;
+mod hostile_policies;
 mod identity;
 mod in_flight;
 mod leaks;
