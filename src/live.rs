@@ -293,7 +293,7 @@ mod tests {
     fn no_more_is_read_than_a_policy_may_have() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("policy.yaml");
-        let large = std::fs::File::create(&file).unwrap();
+        let large = File::create(&file).unwrap();
         // It takes no room, and to read it would.
         large.set_len(100_000_000_000).unwrap();
         assert!(read(&file).unwrap_err().ends_with("100000000000 bytes are more than the 4194304 it may have"));

@@ -23,8 +23,11 @@ fn generation(gateway: &Gateway) -> u64 {
     gateway.metric("toolgate_policy_generation", "")
 }
 
+/// Makes a file.
+type Maker<'a> = &'a dyn Fn(&Path);
+
 /// Puts `make`'s file in the place of the policy, at once.
-fn put(gateway: &Gateway, make: &dyn Fn(&Path)) {
+fn put(gateway: &Gateway, make: Maker<'_>) {
     let folder = gateway.folder.path();
     let new = folder.join("new");
     make(&new);
@@ -39,7 +42,7 @@ fn put(gateway: &Gateway, make: &dyn Fn(&Path)) {
 fn what_is_no_policy_leaves_the_last_one_in_force_and_the_watch_goes_on() {
     let upstream = Upstream::fine();
     let mut gateway = Gateway::before(&upstream);
-    let makers: [(&str, &dyn Fn(&Path)); 9] = [
+    let makers: [(&str, Maker<'_>); 9] = [
         ("is not a file", &|new| assert!(Command::new("mkfifo").arg(new).status().unwrap().success())),
         ("is not a file", &|new| std::os::unix::fs::symlink("/dev/zero", new).unwrap()),
         ("more than the 4194304", &|new| std::fs::File::create(new).unwrap().set_len(100 * 1024 * 1024).unwrap()),
