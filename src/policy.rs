@@ -36,6 +36,8 @@ mod table;
 mod uri;
 mod warning;
 
+use std::collections::HashSet;
+
 use crate::caller::Scopes;
 use crate::cel::{self, Facts};
 pub use compare::View;
@@ -496,11 +498,10 @@ impl Policy {
     /// Notes which scopes the rules ask for.
     fn note_asked_scopes(&mut self) {
         // A rule that hides what it is about hides what it asks for, too.
-        let views = self.rules().filter(|rule| rule.on_deny != OnDeny::Hide);
-        let mut asked: Vec<Box<str>> =
-            views.flat_map(|rule| rule.any_of.into_iter().flatten().chain(rule.scopes)).map(Box::from).collect();
+        let shown = self.rules.iter().filter(|rule| rule.body.on_deny != OnDeny::Hide);
+        let ids: HashSet<usize> = shown.flat_map(Rule::asked).collect();
+        let mut asked: Vec<Box<str>> = ids.into_iter().map(|id| self.scopes.name(id).into()).collect();
         asked.sort_unstable();
-        asked.dedup();
         self.asked = asked;
     }
 }

@@ -84,6 +84,15 @@ impl Rule {
         self.pattern.as_ref().map_or_else(|| Some(Vec::new()), |pattern| pattern.values(name))
     }
 
+    /// The scopes that it names, some of them more than once.
+    pub(super) fn asked(&self) -> impl Iterator<Item = ScopeId> {
+        let (all, any): (&[ScopeId], &[Box<[ScopeId]>]) = match &self.body.effect {
+            Effect::Deny => (&[], &[]),
+            Effect::Allow { all, any } => (all, any),
+        };
+        all.iter().chain(any.iter().flatten()).copied()
+    }
+
     /// Whether the rule lets in a caller with these grants.
     pub(super) fn admits(&self, scopes: &ScopeTable, grants: &Grants) -> bool {
         let holds_all = |ids: &[ScopeId]| ids.iter().all(|id| scopes.is_granted(grants, *id));

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::document::Entry;
 use super::flaw::Quoted;
-use super::rule::Effect;
+use super::rule::Rule;
 use super::{Kind, Matched, Policy};
 
 /// Something in a policy that is probably not meant.
@@ -63,13 +63,7 @@ impl Policy {
 
     /// Notes the scopes of the hierarchy that open nothing: neither they nor what they imply is in a rule.
     pub(super) fn note_unused_scopes(&mut self, section: &[Entry]) {
-        let effects = self.rules.iter().map(|rule| &rule.body.effect);
-        let asked: Vec<usize> = effects
-            .flat_map(|effect| match effect {
-                Effect::Deny => Vec::new(),
-                Effect::Allow { all, any } => any.iter().flatten().chain(all).copied().collect(),
-            })
-            .collect();
+        let asked: Vec<usize> = self.rules.iter().flat_map(Rule::asked).collect();
         let useful = self.scopes.suppliers_of(asked);
         let unused = section.iter().filter(|entry| !useful.contains(&*entry.key));
         let warnings: Vec<Warning> = unused
