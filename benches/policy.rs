@@ -1,5 +1,5 @@
 //! What a decision costs under ten, a hundred and ten thousand rules, with and without a condition, and what it costs
-//! to load them.
+//! to load them, and to tell what changes between two policies.
 #![expect(clippy::unwrap_used, reason = "a bench that cannot be set up has nothing to measure")]
 
 use std::fmt::Write as _;
@@ -8,6 +8,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
 use toolgate::caller::Scopes;
 use toolgate::cel::Facts;
+use toolgate::policy::review::diff;
 use toolgate::policy::{Kind, Policy};
 
 const SIZES: [usize; 3] = [10, 100, 10_000];
@@ -45,6 +46,14 @@ fn benches(criterion: &mut Criterion) {
         let text = document(rules, "");
         group.bench_function(BenchmarkId::new("load", rules), |bench| {
             bench.iter(|| Policy::compile("bench", black_box(&text)).unwrap())
+        });
+    }
+    for rules in [10, 100, 1_000] {
+        // Another scope for each rule: everything changes.
+        let texts = [document(rules, ""), document(rules, "").replace("[s", "[t")];
+        let [old, new] = texts.map(|text| Policy::compile("bench", &text).unwrap());
+        group.bench_function(BenchmarkId::new("diff", rules), |bench| {
+            bench.iter(|| diff(black_box(&old), black_box(&new)).unwrap().len())
         });
     }
     group.finish();

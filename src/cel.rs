@@ -14,8 +14,10 @@ mod fold;
 mod functions;
 mod lexer;
 mod network;
+mod never;
 mod parser;
 mod plan;
+mod shape;
 mod text;
 mod time;
 mod types;
@@ -23,8 +25,11 @@ mod value;
 
 pub use error::Error;
 use eval::Evaluation;
-use plan::{Document, Plan};
+use plan::{Document, Fact, Plan};
+pub use shape::Types;
 pub(crate) use time::parse_timestamp;
+
+pub(crate) use check::LARGEST as LARGEST_REGEX;
 
 /// The longest condition in bytes.
 const LONGEST: usize = 4_096;
@@ -126,6 +131,38 @@ impl Fault {
     }
 }
 
+/// Something that a condition can look at.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Look {
+    /// `args`
+    Args,
+    /// `claims`
+    Claims,
+    /// `tool.annotations`
+    Annotations,
+    /// `request.session`
+    Session,
+    /// `request.client_address`
+    ClientAddress,
+    /// `request.time`
+    Time,
+}
+
+impl Look {
+    /// How it is written.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Args => "args",
+            Self::Claims => "claims",
+            Self::Annotations => "tool.annotations",
+            Self::Session => "request.session",
+            Self::ClientAddress => "request.client_address",
+            Self::Time => "request.time",
+        }
+    }
+}
+
 /// A condition, ready to be evaluated.
 #[derive(Debug)]
 pub struct Condition {
@@ -187,6 +224,19 @@ impl Condition {
         fold::constant(&self.plan)
     }
 
+    /// Whether it holds for no request: constants, and demands that contradict each other. Not all such conditions are
+    /// found.
+    #[must_use]
+    pub fn is_never_true(&self) -> bool {
+        never::is_never_true(&self.plan)
+    }
+
+    /// The arguments that it compares with what they cannot be, where `is` tells what each may be.
+    #[must_use]
+    pub fn mistaken(&self, is: &dyn Fn(&str) -> Types) -> Vec<&str> {
+        shape::mistaken(&self.plan, is)
+    }
+
     /// The arguments that are named, each once.
     #[must_use]
     pub fn args(&self) -> Vec<&str> {
@@ -197,6 +247,42 @@ impl Condition {
     #[must_use]
     pub fn claims(&self) -> Vec<&str> {
         self.members(Document::Claims)
+    }
+
+    /// How many bytes its compiled regular expressions may take.
+    #[must_use]
+    pub fn regex_size(&self) -> usize {
+        let mut size = 0_usize;
+        self.plan.each(&mut |plan| {
+            if let Plan::Matches(_, matcher) = plan {
+                size = size.saturating_add(matcher.size);
+            }
+        });
+        size
+    }
+
+    /// What it looks at, each once, besides the name, the method and the variables of the rule.
+    #[must_use]
+    #[expect(clippy::wildcard_enum_match_arm, reason = "what looks at something is named; the rest is made of it")]
+    pub fn looks_at(&self) -> Vec<Look> {
+        let mut looks = Vec::new();
+        self.plan.each(&mut |plan| {
+            let look = match plan {
+                Plan::Document(document) | Plan::Member(document, _) | Plan::HasMember(document, _) => {
+                    match document {
+                        Document::Args => Some(Look::Args),
+                        Document::Claims => Some(Look::Claims),
+                        Document::Annotations => Some(Look::Annotations),
+                    }
+                }
+                Plan::Fact(Fact::Session) => Some(Look::Session),
+                Plan::Fact(Fact::ClientAddress) => Some(Look::ClientAddress),
+                Plan::Fact(Fact::Time) => Some(Look::Time),
+                _ => None,
+            };
+            looks.extend(look.filter(|look| !looks.contains(look)));
+        });
+        looks
     }
 
     fn members(&self, wanted: Document) -> Vec<&str> {

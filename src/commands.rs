@@ -12,7 +12,9 @@ mod review;
 mod token;
 
 use std::ffi::OsString;
-use std::io::Write;
+use std::fs::File;
+use std::io::{BufRead as _, BufReader, Read as _, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 use clap::error::ErrorKind;
@@ -55,7 +57,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>) -> ExitCode {
 
 fn policy_task(task: PolicyTask) -> ExitCode {
     match task {
-        PolicyTask::Check { file, json } => policy::check(&file, json),
+        PolicyTask::Check { file, tools, json } => policy::check(&file, tools.as_deref(), json),
         PolicyTask::Init(args) => init::run(&args),
         PolicyTask::Lint { file, access, json } => lint::run(&file, &access, json),
         PolicyTask::Learn { audit, base } => learn::run(&audit, base.as_deref()),
@@ -63,7 +65,7 @@ fn policy_task(task: PolicyTask) -> ExitCode {
         PolicyTask::Test { file, json, junit } => {
             policy::test::test(&file, policy::test::Told { json, junit: junit.as_deref() })
         }
-        PolicyTask::Diff { old, new, fail_on, json } => review::diff(&old, &new, fail_on, json),
+        PolicyTask::Diff(args) => review::diff(&args),
         PolicyTask::Matrix { file, scopes, format } => review::matrix(&file, &scopes, format),
         PolicyTask::Explain(args) => explain::run(&args),
         PolicyTask::Who { file, can, kind, json } => review::who(&file, &can, kind.as_deref(), json),
@@ -138,6 +140,26 @@ fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }
 
+/// The longest line of an audit that is read, in bytes: none is as long.
+const LONGEST_LINE: u64 = 1024 * 1024;
+
+/// Hands on the lines of an audit, one after the other.
+///
+/// # Errors
+/// Why the file cannot be read, for people.
+fn audit_lines(audit: &Path, mut take: impl FnMut(&str)) -> Result<(), String> {
+    let about = |error: std::io::Error| format!("{}: cannot be read: {error}", audit.display());
+    let mut lines = BufReader::new(File::open(audit).map_err(about)?);
+    loop {
+        let mut line = Vec::new();
+        if lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line).map_err(about)? == 0 {
+            return Ok(());
+        }
+        // What is too long is read as several lines, none of which is one.
+        take(std::str::from_utf8(&line).unwrap_or_default());
+    }
+}
+
 fn counted(count: usize, thing: &str) -> String {
     format!("{count} {thing}{}", if count == 1 { "" } else { "s" })
 }
@@ -168,12 +190,12 @@ mod tests {
             "serve --upstream http://127.0.0.1:9000/mcp --policy policy.yaml --issuer a --secret-file s --audience none",
             "demo --listen 127.0.0.1:0 --admin 127.0.0.1:0 --secret dev-secret-change-me --documents d --policy p",
             "token --sub alice --scope public:read --scope a --exp-hours 1",
-            "policy check policy.yaml --json",
+            "policy check policy.yaml --tools tools.json --json",
             "policy init --upstream unix:/run/mcp/server.sock#/mcp --token-file a",
             "policy lint policy.yaml --upstream http://127.0.0.1:9000/mcp --json",
             "policy learn audit.jsonl --base policy.yaml",
             "policy lock --upstream http://127.0.0.1:9000/mcp --token-file a --token-file b -o tools.lock",
-            "policy diff old.yaml new.yaml --fail-on loosened --json",
+            "policy diff old.yaml new.yaml --audit audit.jsonl --fail-on loosened --json",
             "policy matrix policy.yaml --scopes a --scopes b --format markdown",
             "policy explain policy.yaml --tool a --scope b --scope-claim c --json",
             "policy explain policy.yaml --resource x:y --token-file -",

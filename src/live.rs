@@ -3,6 +3,8 @@
 pub mod guarded;
 pub mod recent;
 
+use std::fs::File;
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
@@ -170,18 +172,37 @@ pub fn compile(file: &str, text: &str) -> Result<Policy, String> {
 /// The largest file that is read.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
 
-/// Reads a policy, or a list of what is revoked.
+/// Reads a policy, or a list of what is revoked; of what has no end, no more than may be.
 ///
 /// # Errors
 /// What the operator should read about it.
 pub fn read(path: &Path) -> Result<String, String> {
     let name = path.display();
     let about = |error: std::io::Error| format!("{name}: cannot be read: {error}");
-    let length = std::fs::metadata(path).map_err(about)?.len();
+    let too_long = |length: &str| format!("{name}: {length} bytes are more than the {MOST_BYTES} it may have");
+    let file = File::open(path).map_err(about)?;
+    let length = file.metadata().map_err(about)?.len();
     if length > MOST_BYTES {
-        return Err(format!("{name}: {length} bytes are more than the {MOST_BYTES} it may have"));
+        return Err(too_long(&length.to_string()));
     }
-    std::fs::read_to_string(path).map_err(about)
+    // A device has no length, and a file may grow while it is read.
+    let mut text = String::new();
+    let read = file.take(MOST_BYTES.saturating_add(1)).read_to_string(&mut text).map_err(about)?;
+    if u64::try_from(read).is_ok_and(|read| read <= MOST_BYTES) { Ok(text) } else { Err(too_long("these")) }
+}
+
+/// The same for a running gateway: only a file, since a pipe could keep it waiting for ever.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_file(path: &Path) -> Result<String, String> {
+    let name = path.display();
+    // Whoever puts a pipe there just after this look could as well put another policy there.
+    match std::fs::metadata(path) {
+        Ok(seen) if seen.is_file() => read(path),
+        Ok(_) => Err(format!("{name}: is not a file")),
+        Err(error) => Err(format!("{name}: cannot be read: {error}")),
+    }
 }
 
 /// How often the file is looked at.
@@ -222,7 +243,7 @@ pub fn watch(path: &Path, held: &dyn Held, stop: &AtomicBool, mut report: impl F
             continue;
         }
         settled = true;
-        let reload = match read(path) {
+        let reload = match read_file(path) {
             Ok(text) if held.is_in_force(&text) => continue,
             Ok(text) => held.replace(&name, &text),
             Err(trouble) => held.keep(trouble),
@@ -266,6 +287,42 @@ mod tests {
             stop.store(true, Ordering::Relaxed);
         });
         assert_eq!(live.snapshot().policy.rule_count(), 0);
+    }
+
+    #[test]
+    fn no_more_is_read_than_a_policy_may_have() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("policy.yaml");
+        let large = File::create(&file).unwrap();
+        // It takes no room, and to read it would.
+        large.set_len(100_000_000_000).unwrap();
+        assert!(read(&file).unwrap_err().ends_with("100000000000 bytes are more than the 4194304 it may have"));
+        large.set_len(MOST_BYTES).unwrap();
+        assert_eq!(read(&file).map(|text| text.len()), Ok(4_194_304));
+        // What has no end and says that it is empty.
+        let endless = read(Path::new("/dev/zero")).unwrap_err();
+        assert!(endless.ends_with("these bytes are more than the 4194304 it may have"), "{endless}");
+        std::fs::write(&file, [0xff, 0xfe]).unwrap();
+        assert!(read(&file).unwrap_err().contains("UTF-8"));
+    }
+
+    #[test]
+    fn a_running_gateway_reads_files_alone() {
+        let folder = tempfile::tempdir().unwrap();
+        let pipe = folder.path().join("pipe");
+        assert!(std::process::Command::new("mkfifo").arg(&pipe).status().unwrap().success());
+        // Nobody ever writes into it.
+        for path in [&pipe, folder.path(), Path::new("/dev/zero")] {
+            let trouble = read_file(path).unwrap_err();
+            assert!(trouble.ends_with("is not a file"), "{trouble}");
+        }
+        let link = folder.path().join("link");
+        std::os::unix::fs::symlink(&link, &link).unwrap();
+        for path in [&link, &folder.path().join("nowhere")] {
+            assert!(read_file(path).unwrap_err().contains("cannot be read"));
+        }
+        std::fs::write(folder.path().join("policy"), ONE).unwrap();
+        assert_eq!(read_file(&folder.path().join("policy")).as_deref(), Ok(ONE));
     }
 
     #[test]

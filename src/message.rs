@@ -223,6 +223,13 @@ fn is_one_id(id: &str) -> bool {
     id.starts_with('"') || (id != "-0" && id.parse::<i64>().is_ok_and(|id| id.unsigned_abs() <= MOST))
 }
 
+/// Whether the request is one of the specification that names nothing: open to every caller unless the policy speaks of
+/// it.
+#[must_use]
+pub fn is_specified(method: &str) -> bool {
+    method == "logging/setLevel"
+}
+
 /// What the method asks for (MCP, `ClientRequest` and `ClientNotification` of every revision).
 fn ask<'a>(method: &str, shape: Shape, params: &Params<'a>, depth: u16) -> Result<Ask<'a>, Refusal> {
     if shape == Shape::Notification {
@@ -258,7 +265,7 @@ fn ask<'a>(method: &str, shape: Shape, params: &Params<'a>, depth: u16) -> Resul
             text(params.get("taskId"))?;
             Ask::Task
         }
-        "logging/setLevel" => Ask::Specified,
+        method if is_specified(method) => Ask::Specified,
         _ => Ask::Extension,
     })
 }

@@ -1,10 +1,10 @@
 //! The lockfile in force, and what was seen of tools beside it.
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
+use tokio::sync::watch;
 
 use crate::catalogue::{Catalogue, Entry};
 use crate::live::{Held, Reload};
@@ -24,7 +24,8 @@ const MOST_NAMED: usize = 20;
 pub struct Pinned {
     on_drift: OnDrift,
     lock: ArcSwap<Lock>,
-    generation: AtomicU64,
+    /// Counts up with every lockfile that came into force; whoever holds a stream open listens to it.
+    generation: watch::Sender<u64>,
     seen: Mutex<Seen>,
     /// Why the newest file is not in force, if it is not.
     trouble: Mutex<Option<String>>,
@@ -41,7 +42,14 @@ struct Seen {
     unlocked: usize,
     changed: usize,
     told: HashSet<(Box<str>, Digest)>,
+    /// The tools that a lockfile let out of quarantine or put into it, each with the last generation that did. Those
+    /// that there is no room for count as let out or put in by each.
+    moved: HashMap<Box<str>, u64>,
+    is_full: bool,
 }
+
+/// The most tools of which it is remembered which lockfile moved them.
+const MOST_MOVED: usize = 4 * MOST_TOOLS;
 
 impl Seen {
     fn note(&mut self, lock: &Lock, name: &str, digest: &Digest) -> Option<Drift> {
@@ -77,6 +85,28 @@ impl Seen {
         self.told.clear();
     }
 
+    /// How the tool differs from the lockfile, by what was last said of it.
+    fn drift(&self, lock: &Lock, name: &str) -> Option<Drift> {
+        if !lock.has(name) {
+            return Some(Drift::Unlocked);
+        }
+        self.digests.get(name).and_then(|digest| lock.drift(name, digest))
+    }
+
+    /// Notes what changes when one lockfile takes the place of another.
+    fn note_moved(&mut self, old: &Lock, new: &Lock, generation: u64) {
+        let names: HashSet<&str> = old.names().chain(new.names()).collect();
+        let has_moved = |name: &&str| self.drift(old, name).is_some() != self.drift(new, name).is_some();
+        let moved: Vec<Box<str>> = names.into_iter().filter(has_moved).map(Box::from).collect();
+        for name in moved {
+            if self.moved.len() < MOST_MOVED || self.moved.contains_key(&name) {
+                self.moved.insert(name, generation);
+            } else {
+                self.is_full = true;
+            }
+        }
+    }
+
     /// Whether the log should say it.
     fn is_news(&mut self, name: &str, digest: &Digest) -> bool {
         self.told.len() < MOST_TOLD && self.told.insert((name.into(), *digest))
@@ -90,7 +120,7 @@ impl Pinned {
         Self {
             on_drift,
             lock: ArcSwap::default(),
-            generation: AtomicU64::new(0),
+            generation: watch::Sender::new(0),
             seen: Mutex::default(),
             trouble: Mutex::default(),
             text: Mutex::default(),
@@ -131,11 +161,27 @@ impl Pinned {
     #[must_use]
     pub fn drift(&self, name: &str) -> Option<Drift> {
         let lock = self.lock.load();
-        if !lock.has(name) {
-            return Some(Drift::Unlocked);
-        }
-        let seen = self.seen.lock().ok()?;
-        seen.digests.get(name).and_then(|digest| lock.drift(name, digest))
+        let seen = self.seen.lock();
+        seen.map_or(Some(Drift::Unlocked), |seen| seen.drift(&lock, name))
+    }
+
+    /// The number of the lockfile in force; 0 is none.
+    #[must_use]
+    pub fn generation(&self) -> u64 {
+        *self.generation.borrow()
+    }
+
+    /// Tells of every lockfile that comes into force from now on, where that changes what callers see.
+    #[must_use]
+    pub fn changes(&self) -> Option<watch::Receiver<u64>> {
+        (self.on_drift == OnDrift::Quarantine).then(|| self.generation.subscribe())
+    }
+
+    /// Whether one of the lockfiles after `generation` moved a tool that is of `interest` out of quarantine or into it.
+    pub fn has_moved(&self, generation: u64, mut interest: impl FnMut(&str) -> bool) -> bool {
+        let Ok(seen) = self.seen.lock() else { return true };
+        let mut moved = seen.moved.iter().filter(|(_, last)| **last > generation);
+        seen.is_full || moved.any(|(name, _)| interest(name))
     }
 
     /// Whether the tool is in quarantine.
@@ -153,7 +199,7 @@ impl Pinned {
     #[must_use]
     pub fn detail(&self, catalogue: &Catalogue) -> String {
         let lock = self.lock.load();
-        let generation = self.generation.load(Ordering::Relaxed);
+        let generation = self.generation();
         let mut parts: Vec<String> = Vec::new();
         if let Some(trouble) = self.trouble() {
             parts.push(format!("generation {generation} of the lockfile stays in force: {trouble}"));
@@ -221,7 +267,9 @@ impl Held for Pinned {
             Ok(lock) => lock,
             Err(flaws) => return self.keep(flaws.to_string()),
         };
+        let generation = self.generation().saturating_add(1);
         if let Ok(mut seen) = self.seen.lock() {
+            seen.note_moved(&self.lock.load(), &lock, generation);
             seen.recount(&lock);
             self.lock.store(Arc::new(lock));
             self.show(&seen);
@@ -230,7 +278,9 @@ impl Held for Pinned {
         if let Ok(mut held) = self.text.lock() {
             *held = Some(text.to_owned());
         }
-        Reload::Done(self.generation.fetch_add(1, Ordering::Relaxed).saturating_add(1))
+        // The lockfile first: whoever hears of the change must find it.
+        self.generation.send_replace(generation);
+        Reload::Done(generation)
     }
 
     fn keep(&self, trouble: String) -> Reload {
@@ -254,6 +304,35 @@ mod tests {
         let mut lock = Lock::default();
         tools.iter().for_each(|text| lock.add(&Entry::alone(ListKind::Tools, text).unwrap()).unwrap());
         lock.render()
+    }
+
+    #[test]
+    fn what_a_lockfile_moves_is_remembered_with_its_number() {
+        let (a, b, other) = (r#"{"name":"a"}"#, r#"{"name":"b"}"#, r#"{"name":"a","title":"x"}"#);
+        let held = pinned(OnDrift::Quarantine, &[a]);
+        let moved = |generation: u64| {
+            let mut names = Vec::new();
+            held.has_moved(generation, |name| {
+                names.push(name.to_owned());
+                false
+            });
+            names.sort_unstable();
+            names
+        };
+        // From nothing to the first.
+        assert_eq!((moved(0), moved(1)), (vec!["a".to_owned()], vec![]));
+        let _ = held.hear(other);
+        held.replace("l", &lock(&[a, b]));
+        assert_eq!(moved(1), ["b"]);
+        // What was said last is locked now.
+        held.replace("l", &lock(&[other, b]));
+        assert_eq!((moved(1), moved(2)), (vec!["a".to_owned(), "b".to_owned()], vec!["a".to_owned()]));
+        held.replace("l", &lock(&[other, b]));
+        assert_eq!(moved(3), [""; 0]);
+        held.replace("l", &lock(&[]));
+        assert_eq!(moved(4), ["a", "b"]);
+        assert!(held.changes().is_some_and(|changes| *changes.borrow() == 5));
+        assert!(pinned(OnDrift::Warn, &[]).changes().is_none());
     }
 
     fn counted(pinned: &Pinned) -> [u64; 2] {

@@ -8,12 +8,14 @@
 //! Scopes decide seeing and calling alike; a condition (`when`) decides calling only. A rule in shadow is evaluated
 //! and not enforced: the rules without it decide, and where none of them speaks, the rule in shadow lets through.
 
+mod arguments;
 mod compare;
 mod compile;
 pub(crate) mod document;
 pub mod draft;
 pub(crate) mod fields;
 pub(crate) mod flaw;
+mod hidden;
 mod index;
 mod inside;
 mod json;
@@ -21,8 +23,10 @@ pub mod learn;
 pub mod lint;
 mod pattern;
 mod rate;
+mod recorded;
 pub mod review;
 mod rule;
+mod sample;
 mod scope;
 mod selftest;
 pub mod starting;
@@ -32,12 +36,15 @@ mod table;
 mod uri;
 mod warning;
 
+use std::collections::HashSet;
+
 use crate::caller::Scopes;
 use crate::cel::{self, Facts};
 pub use compare::View;
 pub use flaw::{Flaw, Flaws};
 pub use rate::{LimitBy, RateLimit};
 use rule::{Effect, Rule};
+pub use sample::Sample;
 pub use scope::Grants;
 use scope::ScopeTable;
 use selftest::SelfTest;
@@ -176,6 +183,8 @@ pub struct WouldDeny<'p> {
     pub rule: Option<&'p str>,
     /// Why.
     pub reason: DenyReason,
+    /// How many of these are audited. All are counted.
+    pub sample: Sample,
 }
 
 /// A rate limit that a permitted call counts against.
@@ -187,6 +196,8 @@ pub struct Limit<'p> {
     pub rate: RateLimit,
     /// Whether it is enforced, or only reported.
     pub mode: Mode,
+    /// How many of those that are only reported are audited. All are counted.
+    pub sample: Sample,
 }
 
 impl<'p> Permit<'p> {
@@ -252,6 +263,8 @@ pub struct RuleView<'p> {
 #[derive(Debug)]
 pub struct Policy {
     mode: Mode,
+    /// How many of the refusals are audited where the whole policy is in shadow.
+    sample: Sample,
     rules: Vec<Rule>,
     tools: RuleTable,
     prompts: RuleTable,
@@ -278,6 +291,7 @@ impl Policy {
     pub fn empty() -> Self {
         Self {
             mode: Mode::Enforce,
+            sample: Sample::ALL,
             rules: Vec::new(),
             tools: RuleTable::default(),
             prompts: RuleTable::default(),
@@ -325,7 +339,10 @@ impl Policy {
         let Matched { enforced, shadow } = self.rules_for(kind, name);
         let asked = Asked { grants, name, facts };
         let objection = shadow.and_then(|rule| self.objection(rule, &asked).map(|reason| (rule, reason)));
-        let would_deny = objection.map(|(rule, reason)| WouldDeny { rule: Some(&rule.label), reason });
+        let would_deny = objection.map(|(rule, reason)| {
+            let (label, sample) = (&*rule.label, rule.body.sample);
+            WouldDeny { rule: Some(label), reason, sample }
+        });
         let limits = [enforced, shadow].map(|rule| rule.and_then(|rule| self.limit(rule)));
         let refused = match (enforced, shadow) {
             (Some(rule), _) => self.objection(rule, &asked).map(|reason| (Some(rule), reason)),
@@ -341,7 +358,7 @@ impl Policy {
         let label = rule.map(|rule| &*rule.label);
         // What no rule names stays an unknown method, even in shadow.
         if self.mode == Mode::Shadow && (kind != Kind::Method || rule.is_some()) {
-            let would_deny = Some(WouldDeny { rule: label, reason });
+            let would_deny = Some(WouldDeny { rule: label, reason, sample: self.sample });
             return Ruling::Permit(Permit { rule: label, would_deny, limits });
         }
         let on_deny = rule.map_or(OnDeny::Hide, |rule| rule.body.on_deny);
@@ -355,7 +372,8 @@ impl Policy {
     /// The limit of a rule. In a policy that is wholly in shadow none is enforced.
     fn limit<'p>(&'p self, rule: &'p Rule) -> Option<Limit<'p>> {
         let limit = rule.limit()?;
-        Some(if self.mode == Mode::Shadow { Limit { mode: Mode::Shadow, ..limit } } else { limit })
+        let is_enforced = self.mode == Mode::Enforce || limit.mode == Mode::Shadow;
+        Some(if is_enforced { limit } else { Limit { mode: Mode::Shadow, sample: self.sample, ..limit } })
     }
 
     /// Why the rule would refuse what is asked, if it would.
@@ -486,13 +504,25 @@ impl Policy {
     /// Notes which scopes the rules ask for.
     fn note_asked_scopes(&mut self) {
         // A rule that hides what it is about hides what it asks for, too.
-        let views = self.rules().filter(|rule| rule.on_deny != OnDeny::Hide);
-        let mut asked: Vec<Box<str>> =
-            views.flat_map(|rule| rule.any_of.into_iter().flatten().chain(rule.scopes)).map(Box::from).collect();
+        let shown = self.rules.iter().filter(|rule| rule.body.on_deny != OnDeny::Hide);
+        let ids: HashSet<usize> = shown.flat_map(Rule::asked).collect();
+        let mut asked: Vec<Box<str>> = ids.into_iter().map(|id| self.scopes.name(id).into()).collect();
         asked.sort_unstable();
-        asked.dedup();
         self.asked = asked;
     }
+}
+
+/// The keys of the format, of policies, rules and tests, some of them more than once.
+pub fn keys() -> impl Iterator<Item = &'static str> {
+    let lists: [&[&str]; 6] = [
+        &compile::KEYS,
+        &rule::KEYS,
+        &selftest::KEYS,
+        &selftest::CALL_KEYS,
+        &selftest::REQUEST_KEYS,
+        &selftest::EXPECT_KEYS,
+    ];
+    lists.into_iter().flatten().copied()
 }
 
 /// The rule that decides, and the rule in shadow that would, were it enforced.

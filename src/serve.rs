@@ -148,7 +148,7 @@ fn describe(upstream: &UpstreamSettings) -> String {
 }
 
 fn plan(settings: &Settings) -> Result<Plan, String> {
-    let text = live::read(&settings.policy)?;
+    let text = live::read_file(&settings.policy)?;
     let live = Live::new(settings.allow_policy_shadow);
     if let Reload::Kept(trouble) = live.replace(&settings.policy.display().to_string(), &text) {
         return Err(trouble);
@@ -207,7 +207,7 @@ fn plan(settings: &Settings) -> Result<Plan, String> {
 fn revoked(settings: &Settings) -> Result<Revoked, String> {
     let revoked = Revoked::default();
     if let Some(file) = &settings.revocations
-        && let Reload::Kept(trouble) = revoked.replace(&file.display().to_string(), &live::read(file)?)
+        && let Reload::Kept(trouble) = revoked.replace(&file.display().to_string(), &live::read_file(file)?)
     {
         return Err(trouble);
     }
@@ -217,7 +217,7 @@ fn revoked(settings: &Settings) -> Result<Revoked, String> {
 /// What is locked at the start. Without the lockfile that is configured no tool could be told from another.
 fn pinned(file: &Path, on_drift: OnDrift, metrics: &Arc<Metrics>) -> Result<(Arc<Pinned>, PathBuf), String> {
     let pinned = Pinned::new(on_drift, Arc::clone(metrics));
-    match pinned.replace(&file.display().to_string(), &live::read(file)?) {
+    match pinned.replace(&file.display().to_string(), &live::read_file(file)?) {
         Reload::Done(_) => Ok((Arc::new(pinned), file.to_owned())),
         Reload::Kept(trouble) => Err(trouble),
     }
@@ -228,7 +228,7 @@ fn identity(
     public_url: &PublicUrl,
 ) -> Result<(Arc<IdentityTokens>, PathBuf), String> {
     let file = &settings.key_file;
-    let tokens = IdentityTokens::new(settings, public_url.as_str(), &live::read(file)?);
+    let tokens = IdentityTokens::new(settings, public_url.as_str(), &live::read_file(file)?);
     let tokens = tokens.map_err(|trouble| format!("{}: {trouble}", file.display()))?;
     Ok((Arc::new(tokens), file.clone()))
 }

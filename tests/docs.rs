@@ -101,6 +101,9 @@ fn check_policies(name: &str, text: &str, mark: &str, fewest: usize) {
     for (line, sample) in samples {
         let compiled = Policy::compile(&format!("{name}, block at line {line}"), &sample);
         assert!(compiled.is_ok(), "{}", compiled.err().map(|flaws| flaws.to_string()).unwrap_or_default());
+        // What the book shows is meant.
+        let warnings: Vec<_> = compiled.iter().flat_map(Policy::warnings).collect();
+        assert_eq!(warnings, [], "{name}, block at line {line}");
         for test in compiled.iter().flat_map(Policy::run_tests) {
             assert!(test.passed(), "{name}, block at line {line}: {:?}", test.failures);
         }

@@ -479,14 +479,14 @@ fn result(binary: Binary, one: &Type, two: &Type) -> Option<Type> {
 const SMALL: usize = 2 * 1024;
 const LIGHT: u64 = 8;
 /// The largest.
-const LARGEST: usize = 256 * 1024;
+pub(crate) const LARGEST: usize = 256 * 1024;
 
 fn matcher(source: &str) -> Result<Matcher, String> {
     let mut size = SMALL;
     let mut weight = LIGHT;
     loop {
         match RegexBuilder::new(source).size_limit(size).dfa_size_limit(1024 * 1024).nest_limit(64).build() {
-            Ok(regex) => return Ok(Matcher { regex, weight }),
+            Ok(regex) => return Ok(Matcher { regex, size, weight }),
             Err(regex::Error::CompiledTooBig(_)) if size < LARGEST => {
                 size = size.saturating_mul(2);
                 weight = weight.saturating_mul(2);

@@ -69,6 +69,8 @@ pub(super) enum Walk {
 #[derive(Debug)]
 pub(super) struct Matcher {
     pub(super) regex: Regex,
+    /// The most bytes that it takes, compiled.
+    pub(super) size: usize,
     /// Steps for each 32 bytes of text.
     pub(super) weight: u64,
 }

@@ -487,3 +487,100 @@ proptest! {
         }
     }
 }
+
+fn is_never_true(source: &str) -> bool {
+    Condition::compile(source, TOOL).unwrap_or_else(|fault| panic!("{source}: {fault:?}")).is_never_true()
+}
+
+#[test]
+fn demands_that_contradict_each_other_are_found() {
+    for source in [
+        "args.n < 3 && args.n > 5",
+        "args.n < 3 && 3 <= args.n",
+        "args.n > 2 && (args.n < 1 || args.n == 2)",
+        "args.n < 2.5 && args.n == 3",
+        "args.x == 'a' && args.x == 'b'",
+        "args.x == 'a' && args.x != 'a'",
+        "args.x == 'a' && !(args.x == 'a')",
+        "args.x in ['a', 'b'] && args.x == 'c'",
+        "args.x in ['a', 'b'] && args.x in ['c']",
+        "args.x in []",
+        "args.x < 3 && args.x > 'a'",
+        "args.x < 3 && args.x == 'a'",
+        "args.flag && !args.flag",
+        "args.flag && args.flag == false",
+        "!has(args.x) && args.x == 1",
+        "claims.org.id == 'a' && claims.org.id == 'b'",
+        "args.path.startsWith('/a') && !args.path.startsWith('/a')",
+        "request.method == 'tools/call' && request.method == 'x'",
+        "args.n == 1 && 1 / 0 == 1",
+        "(args.a == 1 && args.a == 2) || (args.b == 1 && args.b == 2)",
+    ] {
+        assert!(is_never_true(source), "{source}");
+    }
+}
+
+#[test]
+fn demands_that_can_be_met_are_not_found() {
+    for source in [
+        "args.n > 3 && args.n < 4",
+        "args.n >= 3 && args.n <= 3",
+        "args.n == 3 && args.n == 3.0 && args.n == 3u",
+        "args.x != 'a' && args.x != 'b'",
+        "args.x in ['a', 'b'] && args.x != 'a'",
+        "args.x == 'a' || args.x == 'b'",
+        "args.x == 'a' && args.y == 'b'",
+        "args.n < 3 || args.n > 5",
+        "!has(args.x) || args.x == 1",
+        "!has(args.x) && !has(args.y)",
+        "args.list.exists(x, x == 1) && args.list.exists(x, x == 2)",
+        "'a' in claims.groups && 'b' in claims.groups",
+        "args.n < 3 && args.m > 5",
+        "args.x == null && args.y != null",
+        "args.flag == true ? args.n == 1 : args.n == 2",
+    ] {
+        assert!(!is_never_true(source), "{source}");
+    }
+}
+
+/// A condition of few names and values, so that much of it meets.
+fn small_condition() -> impl Strategy<Value = String> {
+    let value = prop::sample::select(vec!["1", "2", "2.5", "'a'", "'b'", "true", "null"]);
+    let name = prop::sample::select(vec!["args.x", "args.y"]);
+    let sign = prop::sample::select(vec!["==", "!=", "<", "<=", ">", ">="]);
+    let leaf = prop_oneof![
+        (name.clone(), sign, value.clone()).prop_map(|(name, sign, value)| format!("{name} {sign} {value}")),
+        (name.clone(), value.clone(), value).prop_map(|(name, one, two)| format!("{name} in [{one}, {two}]")),
+        name.clone().prop_map(ToOwned::to_owned),
+        name.prop_map(|name| format!("has({name})")),
+    ];
+    leaf.prop_recursive(3, 12, 3, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|list| format!("({})", list.join(" && "))),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(|list| format!("({})", list.join(" || "))),
+            inner.prop_map(|inner| format!("!({inner})")),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn what_is_said_to_be_never_true_is_true_for_no_arguments(source in small_condition()) {
+        let Ok(condition) = Condition::compile(&source, TOOL) else { return Ok(()) };
+        if !condition.is_never_true() {
+            return Ok(());
+        }
+        let values = ["", "1", "2", "2.5", "3", "-1", "\"a\"", "\"b\"", "\"c\"", "true", "false", "null", "[1]"];
+        for x in values {
+            for y in values {
+                let member = |name: &str, value: &str| {
+                    (!value.is_empty()).then(|| format!("\"{name}\":{value}"))
+                };
+                let args: Vec<String> = member("x", x).into_iter().chain(member("y", y)).collect();
+                let args = format!("{{{}}}", args.join(","));
+                let facts = Facts { args: Some(&args), ..facts() };
+                prop_assert_ne!(condition.holds(&facts), Ok(true), "{} {}", source, args);
+            }
+        }
+    }
+}

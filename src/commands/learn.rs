@@ -1,16 +1,11 @@
 //! `toolgate policy learn`: a policy from what was recorded.
 
-use std::fs::File;
-use std::io::{BufRead, BufReader, Read as _};
 use std::path::Path;
 use std::process::ExitCode;
 
 use super::review::policy;
-use super::{counted, print, say};
+use super::{audit_lines, counted, print, say};
 use crate::policy::learn::Observed;
-
-/// The longest line, in bytes: no audit line is as long.
-const LONGEST_LINE: u64 = 1024 * 1024;
 
 /// Reads the audit, and prints.
 pub(super) fn run(audit: &Path, base: Option<&Path>) -> ExitCode {
@@ -18,13 +13,11 @@ pub(super) fn run(audit: &Path, base: Option<&Path>) -> ExitCode {
         Some(None) => return ExitCode::FAILURE,
         base => base.flatten(),
     };
-    let observed = match read(audit) {
-        Ok(observed) => observed,
-        Err(error) => {
-            say(&format!("{}: cannot be read: {error}", audit.display()));
-            return ExitCode::FAILURE;
-        }
-    };
+    let mut observed = Observed::default();
+    if let Err(trouble) = audit_lines(audit, |line| observed.take(line)) {
+        say(&trouble);
+        return ExitCode::FAILURE;
+    }
     let (draft, undecided) = observed.learn(base.as_ref());
     match draft.write() {
         Ok(written) => {
@@ -37,19 +30,6 @@ pub(super) fn run(audit: &Path, base: Option<&Path>) -> ExitCode {
             say(&format!("no policy can be written: {trouble}"));
             ExitCode::FAILURE
         }
-    }
-}
-
-fn read(audit: &Path) -> std::io::Result<Observed> {
-    let mut lines = BufReader::new(File::open(audit)?);
-    let mut observed = Observed::default();
-    loop {
-        let mut line = Vec::new();
-        if lines.by_ref().take(LONGEST_LINE).read_until(b'\n', &mut line)? == 0 {
-            return Ok(observed);
-        }
-        // What is too long is read as several lines, none of which is one.
-        observed.take(std::str::from_utf8(&line).unwrap_or_default());
     }
 }
 

@@ -47,6 +47,13 @@ fn as_text(file: &str, finding: &Finding) -> String {
                 Quoted(rule)
             )
         }
+        Finding::Mistaken { rule, line, argument } => {
+            let argument = Quoted(argument);
+            format!(
+                "{file}:{line}: the condition of {} takes {argument} for something that its schema says it never is",
+                Quoted(rule)
+            )
+        }
         Finding::Uncovered { kind, name } => {
             format!("{file}: the {} {} is in no rule: nobody can have it", kind.word(), Quoted(name))
         }
@@ -58,6 +65,9 @@ fn as_json(finding: &Finding) -> Value {
         Finding::Idle { rule, line } => json!({"finding": "idle_rule", "rule": rule, "line": line}),
         Finding::Argument { rule, line, argument } => {
             json!({"finding": "unknown_argument", "rule": rule, "line": line, "argument": argument})
+        }
+        Finding::Mistaken { rule, line, argument } => {
+            json!({"finding": "mistaken_argument", "rule": rule, "line": line, "argument": argument})
         }
         Finding::Uncovered { kind, name } => json!({"finding": "uncovered", "kind": kind.word(), "name": name}),
     }

@@ -1,5 +1,6 @@
 //! `toolgate policy diff`, `matrix`, `who` and `what`: questions about whole policies.
 
+mod replayed;
 mod table;
 
 use std::fmt::Write as _;
@@ -11,31 +12,45 @@ use serde_json::{Value, json};
 use super::{counted, print, say};
 use crate::caller::Scopes;
 use crate::live;
-use crate::policy::review::{self, Answer, Change, Direction, Effect, Holder, TooVaried, Way};
+use crate::policy::review::{self, Answer, Change, Direction, Effect, Holder, Replay, TooVaried, Way};
 use crate::policy::{Kind, OnDeny, Policy};
 use crate::report::explained::rate;
-use crate::settings::args::{FailOn, MatrixFormat};
+use crate::settings::args::{DiffArgs, FailOn, MatrixFormat};
 
 /// Exit code where the question could not be answered, so that no script takes it for "nothing changed".
 pub(super) const UNANSWERED: u8 = 2;
 
 /// `policy diff`.
-pub(super) fn diff(old: &Path, new: &Path, fail_on: Option<FailOn>, is_for_programs: bool) -> ExitCode {
-    let (Some(old), Some(new)) = (policy(old), policy(new)) else { return ExitCode::from(UNANSWERED) };
+pub(super) fn diff(args: &DiffArgs) -> ExitCode {
+    let (Some(old), Some(new)) = (policy(&args.old), policy(&args.new)) else { return ExitCode::from(UNANSWERED) };
     let changes = match review::diff(&old, &new) {
         Ok(changes) => changes,
         Err(trouble) => return unanswered(trouble),
     };
-    let printed = if is_for_programs {
-        print(format!("{}\n", changes_as_json(&changes)).as_bytes())
-    } else {
-        print(changes_as_text(&changes).as_bytes())
+    let replay = match args.audit.as_deref().map(|audit| replayed::replay(&old, &new, audit)).transpose() {
+        Ok(replay) => replay,
+        Err(trouble) => {
+            say(&trouble);
+            return ExitCode::from(UNANSWERED);
+        }
     };
-    let is_failure = match fail_on {
+    let printed = if args.json {
+        let mut report = changes_as_json(&changes);
+        if let (Some(replay), Value::Object(report)) = (&replay, &mut report) {
+            report.insert("replay".to_owned(), replayed::as_json(replay));
+        }
+        print(format!("{report}\n").as_bytes())
+    } else {
+        let replayed = replay.as_ref().map(replayed::as_text).unwrap_or_default();
+        print(format!("{}{replayed}", changes_as_text(&changes)).as_bytes())
+    };
+    let is_looser = goes(&changes, Direction::Loosened) || replay.as_ref().is_some_and(Replay::is_looser);
+    let is_tighter = goes(&changes, Direction::Tightened) || replay.as_ref().is_some_and(Replay::is_tighter);
+    let is_failure = match args.fail_on {
         None => false,
-        Some(FailOn::Any) => !changes.is_empty(),
-        Some(FailOn::Loosened) => goes(&changes, Direction::Loosened),
-        Some(FailOn::Tightened) => goes(&changes, Direction::Tightened),
+        Some(FailOn::Any) => !changes.is_empty() || is_looser || is_tighter,
+        Some(FailOn::Loosened) => is_looser,
+        Some(FailOn::Tightened) => is_tighter,
     };
     if is_failure { ExitCode::FAILURE } else { printed }
 }

@@ -68,7 +68,7 @@ impl Turn<'_> {
             let counted = Counted { caller, session: self.record.session_digest(), name };
             match (self.gateway.rates.count(limit, &counted), limit.mode) {
                 (Ok(()), _) => {}
-                (Err(_), Mode::Shadow) => self.record.would_limit(limit.rule),
+                (Err(_), Mode::Shadow) => self.record.would_limit(limit),
                 (Err(wait), Mode::Enforce) => {
                     self.record.limited(limit.rule);
                     return Err(wait);

@@ -9,6 +9,7 @@ use http::{HeaderMap, HeaderValue, StatusCode, Version};
 use pingora_core::protocols::http::{HttpTask, ServerSession};
 use pingora_core::server::ShutdownWatch;
 use pingora_http::ResponseHeader;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::answer::Gone;
@@ -59,6 +60,8 @@ pub struct Passage<'a> {
     pub listed: &'a Listed,
     /// What the server may say of its tools, where that is locked.
     pub pinned: Option<&'a Pinned>,
+    /// The number of the lockfile that the request was judged by.
+    pub locked: u64,
     /// The page of a list that was asked for, where the answer is to be noted.
     pub page: Option<Page>,
     /// Whether the answer is a stream, once it is known.
@@ -402,6 +405,8 @@ impl Passage<'_> {
         let mut policies = self.live.changes();
         // A change that came before it could be heard of counts too.
         policies.mark_changed();
+        let mut locks = self.pinned.and_then(Pinned::changes);
+        locks.iter_mut().for_each(watch::Receiver::mark_changed);
         let mut view = Seen::of(Arc::clone(&self.snapshot), self.caller);
         let mut events = EventStream::new(self.config.limits.event);
         let expiry = tokio::time::sleep_until(deadline(self.remaining));
@@ -418,6 +423,7 @@ impl Passage<'_> {
                 () = &mut expiry, if is_standing => return Ok(Ending::TokenExpired),
                 _ = shutdown.wait_for(|is_down| *is_down), if is_standing => return Ok(Ending::Shutdown),
                 Ok(()) = policies.changed(), if is_standing => self.reloaded(&mut view),
+                () = next(&mut locks), if is_standing => self.relocked(&view),
                 chunk = exchange.chunk() => match chunk {
                     Ok(Some(chunk)) => self.chunk(&mut events, &chunk, &mut out),
                     Ok(None) => return Ok(Ending::Complete),
@@ -454,11 +460,24 @@ impl Passage<'_> {
         }
         let after = Seen::of(snapshot, self.caller);
         let catalogue = self.listed.catalogue();
-        if standing.is_lost(after.view(), &catalogue) {
+        if standing.is_lost(after.view(), &catalogue, &|tool| self.pinned.is_some_and(|pinned| pinned.holds(tool)))
+        {
             return Some(Ending::PermissionLost);
         }
         standing.note(self.changes.between(view, &after, &catalogue));
         *view = after;
+        None
+    }
+
+    /// Notes what the lockfile of the moment changes; an ending where it takes away what the stream rests on.
+    fn relocked(&mut self, view: &Seen) -> Option<Ending> {
+        let (standing, pinned) = (self.standing.as_mut()?, self.pinned?);
+        let (before, catalogue) = (self.locked, self.listed.catalogue());
+        self.locked = pinned.generation();
+        if standing.is_lost(view.view(), &catalogue, &|tool| pinned.holds(tool)) {
+            return Some(Ending::PermissionLost);
+        }
+        standing.note(self.changes.by_lock(pinned, before, view.view(), &catalogue));
         None
     }
 
@@ -553,4 +572,14 @@ fn deadline(remaining: Duration) -> Instant {
 fn insert(head: &mut ResponseHeader, name: HeaderName, value: &str) -> Result<(), Refusal> {
     let value = HeaderValue::from_str(value).map_err(|_| Refusal::UpstreamNonsense)?;
     head.insert_header(name, value).map_err(|_| Refusal::UpstreamNonsense)
+}
+
+/// Waits for the next change; for ever where there is none to come.
+async fn next(changes: &mut Option<watch::Receiver<u64>>) {
+    if let Some(changes) = changes
+        && changes.changed().await.is_ok()
+    {
+        return;
+    }
+    std::future::pending().await
 }

@@ -194,6 +194,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Known
         is_list: false,
         listed: &gateway.listed,
         pinned: gateway.pinned.as_deref(),
+        locked: gateway.pinned.as_ref().map_or(0, |pinned| pinned.generation()),
         page: None,
         is_stream: false,
         arrays: if gateway.config.limits.batch > 0 { Arrays::Any } else { Arrays::None },

@@ -100,12 +100,12 @@ impl Rates {
 mod tests {
     use super::*;
     use crate::caller::UnixTime;
-    use crate::policy::Mode;
+    use crate::policy::{Mode, Sample};
 
     const RATE: RateLimit = RateLimit { requests: 2, per: 60_000_000_000, by: LimitBy::Subject };
 
     fn limit(rule: &str, by: LimitBy) -> Limit<'_> {
-        Limit { rule, rate: RateLimit { by, ..RATE }, mode: Mode::Enforce }
+        Limit { rule, rate: RateLimit { by, ..RATE }, mode: Mode::Enforce, sample: Sample::ALL }
     }
 
     #[test]

@@ -18,7 +18,7 @@ use crate::live::Reload;
 use crate::message::lists::Tally;
 use crate::message::{Ask, Message};
 use crate::pin::{self, Drift, OnDrift};
-use crate::policy::Kind;
+use crate::policy::{Kind, Limit};
 use crate::record::arguments::Arguments;
 use crate::record::{AuditRecord, Moment, Outcome, trace_id};
 use crate::refusal::Refusal;
@@ -179,6 +179,8 @@ struct Part {
 struct Would {
     rule: Option<String>,
     reason: &'static str,
+    /// The audit line tells of it; else it is only counted.
+    is_audited: bool,
 }
 
 /// What is known of a request so far.
@@ -323,8 +325,11 @@ impl Record {
         self.decided = self.subject.or(Some(Subject::Base));
         self.rule = permit.rule().map(ToOwned::to_owned);
         let would_deny = permit.would_deny();
-        self.would_deny =
-            would_deny.map(|would| Would { rule: would.rule.map(ToOwned::to_owned), reason: would.reason.word() });
+        self.would_deny = would_deny.map(|would| Would {
+            rule: would.rule.map(ToOwned::to_owned),
+            reason: would.reason.word(),
+            is_audited: would.sample.takes(self.id),
+        });
     }
 
     /// Notes that a rate limit lets no more through.
@@ -335,9 +340,10 @@ impl Record {
     }
 
     /// Notes that the rate limit of a rule in shadow would let no more through.
-    pub fn would_limit(&mut self, rule: &str) {
-        let reason = Refusal::RateLimited.word();
-        self.would_deny.get_or_insert_with(|| Would { rule: Some(rule.to_owned()), reason });
+    pub fn would_limit(&mut self, limit: &Limit<'_>) {
+        let (rule, reason) = (Some(limit.rule.to_owned()), Refusal::RateLimited.word());
+        let is_audited = limit.sample.takes(self.id);
+        self.would_deny.get_or_insert(Would { rule, reason, is_audited });
     }
 
     /// The digest of the session, if the request belongs to one.
@@ -411,6 +417,7 @@ impl Record {
             Some(part) => (part.reason.or(self.reason), part.detail, &part.rule, &part.would_deny),
             None => (self.reason, self.detail, &self.rule, &self.would_deny),
         };
+        let would = would.as_ref().filter(|would| would.is_audited);
         AuditRecord {
             time: Moment(u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX)),
             request_id: &id,
@@ -424,8 +431,8 @@ impl Record {
             reason: reason.or(refused_word).unwrap_or("permitted"),
             detail,
             rule: rule.as_deref(),
-            would_deny: would.as_ref().map(|would| would.reason).or_else(|| would_deny(drift, reason)),
-            would_deny_rule: would.as_ref().and_then(|would| would.rule.as_deref()),
+            would_deny: would.map(|would| would.reason).or_else(|| would_deny(drift, reason)),
+            would_deny_rule: would.and_then(|would| would.rule.as_deref()),
             tool_drift: drift.map(|(drift, _)| drift.word()),
             policy_generation: self.generation,
             session: self.session.as_deref(),

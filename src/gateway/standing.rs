@@ -1,15 +1,18 @@
 //! Streams that stand open and answer nothing: the stream of a session (GET), and `subscriptions/listen`.
 //!
-//! Such a stream goes on under the policy of the moment. When a new policy changes what its caller sees, it is told
-//! so; when its caller lost what it rests on, it ends.
+//! Such a stream goes on under the policy of the moment. When a new policy, or a new lockfile, changes what its caller
+//! sees, it is told so; when its caller lost what it rests on, it ends.
 
+use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
 use crate::caller::Caller;
 use crate::catalogue::Catalogue;
 use crate::judge::{self, Change, apps};
 use crate::live::Snapshot;
+use crate::message::lists::ListKind;
 use crate::message::notice::{Changed, closed, list_changed};
+use crate::pinned::Pinned;
 use crate::policy::{Grants, Kind, View};
 use crate::session::task::Maker;
 
@@ -72,12 +75,12 @@ impl Standing {
         self.has_spoken
     }
 
-    /// Whether the caller lost what the stream rests on: one of its resources, or what made one of its tasks. The request was permitted as a whole,
-    /// and the specification has no way to take a part of a subscription back; whoever asks again learns what is
-    /// missing.
+    /// Whether the caller lost what the stream rests on: one of its resources, or what made one of its tasks. The
+    /// request was permitted as a whole, and the specification has no way to take a part of a subscription back; whoever
+    /// asks again learns what is missing. `is_held` says which tools are in quarantine.
     #[must_use]
-    pub fn is_lost(&self, view: View<'_>, catalogue: &Catalogue) -> bool {
-        let sees = |tool: &str| view.permits(Kind::Tool, tool);
+    pub fn is_lost(&self, view: View<'_>, catalogue: &Catalogue, is_held: &dyn Fn(&str) -> bool) -> bool {
+        let sees = |tool: &str| view.permits(Kind::Tool, tool) && !is_held(tool);
         let has = |uri: &str| view.permits(Kind::Resource, uri) && apps::shows(catalogue, uri, false, sees);
         let has_made = |maker: &Maker| view.permits(maker.kind, &maker.name);
         !(self.uris.iter().all(|uri| has(uri)) && self.makers.iter().all(has_made))
@@ -152,6 +155,24 @@ impl Changes {
     #[must_use]
     pub const fn new(is_same_for_all: bool) -> Self {
         Self { is_same_for_all, known: Mutex::new(Vec::new()) }
+    }
+
+    /// What changes for a caller whose view this is when lockfiles after `generation` move tools, by what the server is
+    /// known to list.
+    pub fn by_lock(&self, pinned: &Pinned, generation: u64, view: View<'_>, catalogue: &Catalogue) -> Change {
+        let listed: Option<HashSet<&str>> =
+            catalogue.ever_listed(ListKind::Tools).filter(|_| self.is_same_for_all).map(Iterator::collect);
+        let with_interface: HashSet<&str> = catalogue.tools_with_interface().collect();
+        let mut change = Change::default();
+        pinned.has_moved(generation, |name| {
+            let is_seen =
+                listed.as_ref().is_none_or(|listed| listed.contains(name)) && view.permits(Kind::Tool, name);
+            change.tools |= is_seen;
+            // A tool takes its interface with it.
+            change.resources |= is_seen && with_interface.contains(name);
+            change.resources
+        });
+        change
     }
 
     /// What changes for a caller from `before` to `after`, by what the server is known to list.

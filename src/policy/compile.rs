@@ -4,7 +4,8 @@ use super::document::{self, Entry, Node, Sort, Value};
 use super::fields::Fields;
 use super::flaw::{Findings, Flaws, Place, Quoted};
 use super::pattern::{MOST_RUNS, Pattern, PatternFault, Step, Syntax, intersects};
-use super::rule::{Effect, Rule, read_body, read_mode};
+use super::rule::{Effect, RegexRoom, Rule, read_body};
+use super::sample::read_mode;
 use super::selftest;
 use super::table::{Draft, RuleTable, refuse_conflicts};
 use super::{Kind, LONGEST_NAME, LONGEST_URI, Mode, Policy};
@@ -61,13 +62,16 @@ fn read_root(root: &Node, policy: &mut Policy, findings: &mut Findings) {
     };
     let fields = Fields::of_entries(entries, "policy", &KEYS, findings);
     check_version(fields.value("version"), findings);
-    policy.mode = fields.value("mode").and_then(|field| read_mode(field, findings)).unwrap_or_default();
+    if let Some((mode, sample)) = fields.value("mode").and_then(|field| read_mode(field, findings)) {
+        (policy.mode, policy.sample) = (mode, sample);
+    }
     if let Some(section) = fields.value("scopes") {
         policy.scopes.read_hierarchy(section_of(section, findings), findings);
     }
+    let mut room = RegexRoom::WHOLE;
     for kind in Kind::ALL {
         if let Some(section) = fields.value(kind.section()) {
-            read_rules(kind, section_of(section, findings), policy, findings);
+            read_rules(kind, section_of(section, findings), policy, &mut room, findings);
         }
     }
     if let Some(tests) = fields.value("tests") {
@@ -113,13 +117,14 @@ fn section_of<'n>(section: &'n Entry, findings: &mut Findings) -> &'n [Entry] {
     }
 }
 
-fn read_rules(kind: Kind, section: &[Entry], policy: &mut Policy, findings: &mut Findings) {
+fn read_rules(kind: Kind, section: &[Entry], policy: &mut Policy, room: &mut RegexRoom, findings: &mut Findings) {
     let mut drafts: Vec<Draft<'_>> = Vec::with_capacity(section.len());
     let mut table = RuleTable::default();
     for entry in section {
         let pattern = read_name(kind, entry, findings);
         let about = about(kind);
-        let body = read_body(entry, about, pattern.as_ref().and_then(Option::as_ref), &mut policy.scopes, findings);
+        let into = (&mut policy.scopes, &mut *room);
+        let body = read_body(entry, about, pattern.as_ref().and_then(Option::as_ref), into, findings);
         let Some(pattern) = pattern else { continue };
         // A rule in shadow is not enforced, so it hides no other.
         let is_deny = body.as_ref().map(|body| matches!(body.effect, Effect::Deny) && body.mode == Mode::Enforce);

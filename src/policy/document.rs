@@ -128,7 +128,26 @@ struct Tree<'f> {
 /// A list or mapping whose end was not seen yet.
 enum Open {
     List { place: Place, items: Vec<Node> },
-    Map { place: Place, entries: Vec<Entry>, keys: HashMap<Box<str>, Place>, next: Next },
+    Map { place: Place, entries: Vec<Entry>, keys: Keys, next: Next },
+}
+
+/// Where the keys of a mapping stand, by their names, once there are more than can be looked through.
+#[derive(Default)]
+struct Keys(HashMap<Box<str>, Place>);
+
+/// Up to this many keys are looked through one by one.
+const FEW: usize = 16;
+
+impl Keys {
+    /// Where the key stands among those of `entries`.
+    fn find(&mut self, key: &str, entries: &[Entry]) -> Option<Place> {
+        if entries.len() <= FEW {
+            return entries.iter().find(|entry| *entry.key == *key).map(|entry| entry.place);
+        }
+        let new = entries.get(self.0.len()..).unwrap_or_default();
+        self.0.extend(new.iter().map(|entry| (entry.key.clone(), entry.place)));
+        self.0.get(key).copied()
+    }
 }
 
 /// What the next node of a mapping is.
@@ -164,7 +183,7 @@ impl Tree<'_> {
             }
             Event::MappingStart(_, _, tag) => {
                 self.refuse_tag(tag.is_some(), span);
-                let (entries, keys) = (Vec::new(), HashMap::new());
+                let (entries, keys) = (Vec::new(), Keys::default());
                 self.open.push(Open::Map { place: here, entries, keys, next: Next::Key });
             }
             Event::SequenceEnd | Event::MappingEnd => self.close(),
@@ -208,7 +227,7 @@ impl Tree<'_> {
             None => self.root = Some(node),
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map { entries, keys, next, .. }) => match std::mem::replace(next, Next::Key) {
-                Next::Key => *next = key(node, keys, self.findings),
+                Next::Key => *next = key(node, entries, keys, self.findings),
                 Next::ValueOf(place, key) => entries.push(Entry { place, key, node }),
                 Next::Ignored => {}
             },
@@ -231,7 +250,7 @@ impl Tree<'_> {
 }
 
 /// Takes a node that stands where a key must be.
-fn key(node: Node, keys: &mut HashMap<Box<str>, Place>, findings: &mut Findings) -> Next {
+fn key(node: Node, entries: &[Entry], keys: &mut Keys, findings: &mut Findings) -> Next {
     let Node { place, value: Value::Scalar { text, plain } } = node else {
         if !matches!(node.value, Value::Broken) {
             findings.add(node.place, format!("{} cannot be a key", node.shape()));
@@ -242,11 +261,10 @@ fn key(node: Node, keys: &mut HashMap<Box<str>, Place>, findings: &mut Findings)
         findings.add_with_hint(place, "merge keys are not supported", "write the entries out");
         return Next::Ignored;
     }
-    if let Some(first) = keys.get(&text) {
+    if let Some(first) = keys.find(&text, entries) {
         findings.add(place, format!("{} is here twice, first on line {}", Quoted(&text), first.line));
         return Next::Ignored;
     }
-    keys.insert(text.clone(), place);
     Next::ValueOf(place, text)
 }
 

@@ -78,7 +78,12 @@ pub(crate) struct Findings {
     /// The document, for places within its values.
     text: Arc<str>,
     flaws: Vec<Flaw>,
+    /// Flaws that were found and are not told: more than anybody reads.
+    untold: usize,
 }
+
+/// The most flaws that are told.
+const MOST_FLAWS: usize = 1_000;
 
 impl Findings {
     pub(crate) fn new(file: &str) -> Self {
@@ -87,7 +92,7 @@ impl Findings {
 
     /// As [`Findings::new`], where flaws can lie within the values of `text`.
     pub(crate) fn of_text(file: &str, text: &str) -> Self {
-        Self { file: file.into(), text: text.into(), flaws: Vec::new() }
+        Self { file: file.into(), text: text.into(), flaws: Vec::new(), untold: 0 }
     }
 
     /// The place of the byte `at` of the value `text` that begins at `start`.
@@ -110,11 +115,15 @@ impl Findings {
 
     fn push(&mut self, place: Place, message: String, hint: Option<String>) {
         let Place { line, column } = place;
+        if self.flaws.len() >= MOST_FLAWS {
+            self.untold = self.untold.saturating_add(1);
+            return;
+        }
         self.flaws.push(Flaw { file: Arc::clone(&self.file), line, column, message, hint });
     }
 
     pub(crate) const fn count(&self) -> usize {
-        self.flaws.len()
+        self.flaws.len().saturating_add(self.untold)
     }
 
     /// `value`, provided that nothing was found.
@@ -123,6 +132,11 @@ impl Findings {
             return Ok(value);
         }
         self.flaws.sort_by_key(|flaw| (flaw.line, flaw.column));
+        if self.untold > 0 {
+            let (line, column) = self.flaws.last().map_or((1, 1), |last| (last.line, last.column));
+            let message = format!("there are {} more flaws", self.untold);
+            self.flaws.push(Flaw { file: self.file, line, column, message, hint: None });
+        }
         Err(Flaws(self.flaws))
     }
 }
@@ -161,6 +175,16 @@ mod tests {
     #[test]
     fn nothing_found_gives_the_value() {
         assert_eq!(Findings::new("p.yaml").or_flaws(7), Ok(7));
+    }
+
+    #[test]
+    fn of_very_many_flaws_the_first_are_told_and_the_others_counted() {
+        let mut findings = Findings::new("p.yaml");
+        (0..500_000).for_each(|_| findings.add(Place { line: 2, column: 1 }, "again"));
+        assert_eq!(findings.count(), 500_000);
+        let flaws = findings.or_flaws(()).unwrap_err();
+        assert_eq!(flaws.iter().count(), MOST_FLAWS + 1);
+        assert!(flaws.to_string().ends_with("p.yaml:2:1: there are 499000 more flaws"));
     }
 
     #[test]

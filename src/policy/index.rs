@@ -1,7 +1,5 @@
 //! Finding patterns without trying each: by the text they begin or end with.
 
-use std::collections::HashMap;
-
 /// Numbers of patterns, by the text that the pattern begins with, or by the one it ends with.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Index {
@@ -27,30 +25,17 @@ struct Affix {
 impl Index {
     /// An index of patterns, told by beginning and ending, which are numbered as they come.
     pub(super) fn new<'p>(patterns: impl Iterator<Item = (&'p str, &'p str)> + Clone) -> Self {
-        let (mut by_start, mut by_end) = (HashMap::<&str, usize>::new(), HashMap::<&str, usize>::new());
-        for (start, end) in patterns.clone() {
-            for (counts, text) in [(&mut by_start, start), (&mut by_end, end)] {
-                let count = counts.entry(text).or_default();
-                *count = count.saturating_add(1);
-            }
-        }
-        let (mut starts, mut ends, mut loose) = (HashMap::new(), HashMap::new(), Vec::new());
+        let by_start = shared(patterns.clone().map(|(start, _)| start));
+        let by_end = shared(patterns.clone().map(|(_, end)| end));
+        let (mut starts, mut ends, mut loose) = (Vec::new(), Vec::new(), Vec::new());
         for (number, (start, end)) in patterns.enumerate() {
             // By what it shares with fewer others.
-            let is_rarer = by_start.get(start) <= by_end.get(end);
-            let affixes: &mut HashMap<Box<[u8]>, Vec<usize>> = match (start.is_empty(), end.is_empty()) {
-                (true, true) => {
-                    loose.push(number);
-                    continue;
-                }
-                (false, true) => &mut starts,
-                (true, false) => &mut ends,
-                (false, false) if is_rarer => &mut starts,
-                (false, false) => &mut ends,
-            };
-            let is_start = !start.is_empty() && (end.is_empty() || is_rarer);
-            let text = if is_start { start.bytes().collect() } else { end.bytes().rev().collect() };
-            affixes.entry(text).or_default().push(number);
+            let is_rarer = by_start.get(number) <= by_end.get(number);
+            match (start.is_empty(), end.is_empty()) {
+                (true, true) => loose.push(number),
+                (false, is_open) if is_open || is_rarer => starts.push((start.bytes().collect(), number)),
+                _ => ends.push((end.bytes().rev().collect(), number)),
+            }
         }
         Self { starts: Affixes::new(starts), ends: Affixes::new(ends), loose }
     }
@@ -81,19 +66,38 @@ impl Index {
     }
 }
 
+/// How many of the texts are the same, for each of them.
+fn shared<'t>(texts: impl Iterator<Item = &'t str>) -> Vec<usize> {
+    let mut sorted: Vec<(&str, usize)> = texts.zip(0..).collect();
+    sorted.sort_unstable();
+    let mut counts = vec![0; sorted.len()];
+    for same in sorted.chunk_by(|one, two| one.0 == two.0) {
+        for (_, number) in same {
+            if let Some(count) = counts.get_mut(*number) {
+                *count = same.len();
+            }
+        }
+    }
+    counts
+}
+
 impl Affixes {
-    fn new(texts: HashMap<Box<[u8]>, Vec<usize>>) -> Self {
-        let mut texts: Vec<_> = texts.into_iter().collect();
+    /// Texts with the number of the pattern that each belongs to.
+    fn new(mut texts: Vec<(Box<[u8]>, usize)>) -> Self {
         texts.sort_unstable();
         let mut affixes: Vec<Affix> = Vec::with_capacity(texts.len());
-        for (text, numbers) in texts {
+        for (text, number) in texts {
+            if let Some(same) = affixes.last_mut().filter(|last| last.text == text) {
+                same.numbers.push(number);
+                continue;
+            }
             let mut parent = affixes.len().checked_sub(1);
             while let Some(other) =
                 parent.and_then(|at| affixes.get(at)).filter(|other| !text.starts_with(&other.text))
             {
                 parent = other.parent;
             }
-            affixes.push(Affix { text, parent, numbers });
+            affixes.push(Affix { text, parent, numbers: vec![number] });
         }
         Self(affixes)
     }

@@ -3,12 +3,10 @@
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
-use serde::Deserialize;
-
 use super::draft::{Asks, Draft, DraftRule, DraftTest};
-use super::{DenyReason, Kind, Policy, Ruling};
+use super::recorded::{self, Recorded, Useless};
+use super::{Kind, Policy, Ruling};
 use crate::caller::Scopes;
-use crate::record::MOST_TEXTS;
 
 /// The most things, each with the scopes of one caller, that are held.
 const MOST_OBSERVED: usize = 50_000;
@@ -18,17 +16,6 @@ const MOST_WAYS: usize = 8;
 const MOST_TESTS: usize = 4;
 /// The most tests in all.
 const MOST_TESTS_IN_ALL: usize = 500;
-
-/// What stands in an audit line, as far as it matters here.
-#[derive(Deserialize)]
-struct Line {
-    subject: Option<String>,
-    scopes: Option<Vec<String>>,
-    kind: Option<String>,
-    name: Option<String>,
-    decision: Option<String>,
-    reason: Option<String>,
-}
 
 type Set = BTreeSet<String>;
 type Thing = (usize, String);
@@ -60,40 +47,21 @@ pub struct Observed {
 impl Observed {
     /// Takes one line of an audit.
     pub fn take(&mut self, line: &str) {
-        let count = match serde_json::from_str::<Line>(line) {
-            Ok(line) => self.note(line),
-            Err(_) => &mut self.unreadable,
+        let count = match recorded::read(line) {
+            Ok(recorded) => self.note(recorded),
+            Err(Useless::Unreadable) => &mut self.unreadable,
+            Err(Useless::Other) => &mut self.other,
+            Err(Useless::Cut) => &mut self.cut,
         };
         *count = count.saturating_add(1);
     }
 
-    fn note(&mut self, line: Line) -> &mut usize {
-        let is_audit = line.decision.is_some();
-        let Line { subject: Some(subject), scopes, kind: Some(kind), name, decision: Some(decision), reason } =
-            line
-        else {
-            // A line of another log has no decision.
-            return if is_audit { &mut self.other } else { &mut self.unreadable };
-        };
-        let is_allowed = match decision.as_str() {
-            "allow" => true,
-            "deny" => false,
-            _ => return &mut self.unreadable,
-        };
-        // Whoever was refused for another reason might have been let in.
-        let is_ruled = is_allowed || reason.is_some_and(|reason| DenyReason::WORDS.contains(&reason.as_str()));
-        let at = Kind::ALL.iter().position(|other| other.word() == kind);
-        let (Some(at), Some(name), Some(scopes), true) = (at, name, scopes, is_ruled) else {
-            return &mut self.other;
-        };
-        let is_cut = |text: &String| text.ends_with('…') || text.contains(char::REPLACEMENT_CHARACTER);
-        if is_cut(&name) || scopes.iter().any(is_cut) || scopes.len() >= MOST_TEXTS {
-            return &mut self.cut;
-        }
+    fn note(&mut self, recorded: Recorded) -> &mut usize {
+        let Recorded { subject, scopes, kind, name, is_allowed, .. } = recorded;
+        let at = Kind::ALL.iter().position(|other| *other == kind).unwrap_or_default();
         let held = self.held;
         let seen = self.things.entry((at, name)).or_default();
         let sets = if is_allowed { &mut seen.allowed } else { &mut seen.denied };
-        let scopes: Set = scopes.into_iter().collect();
         if let Entry::Vacant(place) = sets.entry(scopes) {
             if held >= MOST_OBSERVED {
                 return &mut self.beyond;

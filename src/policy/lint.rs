@@ -1,10 +1,10 @@
 //! A policy beside what a server lists: rules about nothing, and things without a rule.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
+use super::arguments::{Arguments, Misfit};
 use super::starting::Listed;
 use super::{Kind, Mode, Policy, RuleView};
-use crate::catalogue::Entry;
 
 /// Something that does not fit.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -18,6 +18,15 @@ pub enum Finding {
     },
     /// A condition on an argument that none of the tools has about which the rule decides.
     Argument {
+        /// The rule, as in `tools.echo`.
+        rule: String,
+        /// The line it stands on.
+        line: usize,
+        /// The argument.
+        argument: String,
+    },
+    /// A condition on an argument that is of no type, in any of these tools, that the condition takes it for.
+    Mistaken {
         /// The rule, as in `tools.echo`.
         rule: String,
         /// The line it stands on.
@@ -69,49 +78,14 @@ pub fn lint(policy: &Policy, listed: &[Listed<'_>]) -> Vec<Finding> {
         is_listed && !busy.contains(rule.label) && !may_stand_for(rule)
     });
     let idle = idle.map(|rule| Finding::Idle { rule: rule.label.to_owned(), line: rule.line });
-    idle.chain(arguments.unknown(policy)).chain(uncovered).collect()
-}
-
-/// The arguments of the tools that each rule decides about; none where a schema does not name them all.
-#[derive(Default)]
-struct Arguments<'p>(HashMap<&'p str, Option<HashSet<String>>>);
-
-impl<'p> Arguments<'p> {
-    fn note(&mut self, rule: &'p str, tool: &Entry) {
-        let known = self.0.entry(rule).or_insert_with(|| Some(HashSet::new()));
-        match tool.input_schema().and_then(properties) {
-            Some(names) => known.iter_mut().for_each(|known| known.extend(names.iter().cloned())),
-            None => *known = None,
+    let misfits = arguments.misfits(policy).into_iter().map(|Misfit { rule, line, argument, is_mistaken }| {
+        if is_mistaken {
+            Finding::Mistaken { rule, line, argument }
+        } else {
+            Finding::Argument { rule, line, argument }
         }
-    }
-
-    fn unknown(&self, policy: &Policy) -> Vec<Finding> {
-        let mut found = Vec::new();
-        for rule in policy.rules.iter().filter(|rule| rule.kind == Kind::Tool) {
-            let (Some(when), Some(Some(known))) = (&rule.body.when, self.0.get(&*rule.label)) else { continue };
-            let unknown = when.args().into_iter().filter(|name| !known.contains(*name));
-            found.extend(unknown.map(|name| Finding::Argument {
-                rule: rule.label.to_string(),
-                line: rule.line,
-                argument: name.to_owned(),
-            }));
-        }
-        found
-    }
-}
-
-/// The arguments that a schema names, where it does so in the plain way.
-fn properties(schema: &str) -> Option<Vec<String>> {
-    const OTHERWISE: [&str; 8] =
-        ["$ref", "$dynamicRef", "allOf", "anyOf", "oneOf", "if", "patternProperties", "dependentSchemas"];
-    let schema: serde_json::Map<String, serde_json::Value> = serde_json::from_str(schema).ok()?;
-    if OTHERWISE.iter().any(|key| schema.contains_key(*key)) {
-        return None;
-    }
-    match schema.get("properties") {
-        Some(properties) => Some(properties.as_object()?.keys().cloned().collect()),
-        None => Some(Vec::new()),
-    }
+    });
+    idle.chain(misfits).chain(uncovered).collect()
 }
 
 /// Whether a URI could be of the template and of the rule, as far as what both begin with tells.
@@ -126,6 +100,7 @@ mod tests {
     use std::sync::Arc;
 
     use super::*;
+    use crate::catalogue::Entry;
     use crate::message::lists::ListKind;
 
     const POLICY: &str = "
@@ -160,7 +135,9 @@ methods: {x-acme/run: {scopes: []}}
             .into_iter()
             .map(|finding| match finding {
                 Finding::Idle { rule, line } => format!("{line} {rule}"),
-                Finding::Argument { rule, line, argument } => format!("{line} {rule} {argument}"),
+                Finding::Argument { rule, line, argument } | Finding::Mistaken { rule, line, argument } => {
+                    format!("{line} {rule} {argument}")
+                }
                 Finding::Uncovered { kind, name } => format!("{} {name}", kind.word()),
             })
             .collect();
@@ -191,7 +168,9 @@ methods: {x-acme/run: {scopes: []}}
                 .into_iter()
                 .map(|finding| match finding {
                     Finding::Argument { rule, argument, .. } => format!("{rule} {argument}"),
-                    Finding::Idle { .. } | Finding::Uncovered { .. } => panic!("{finding:?}"),
+                    Finding::Mistaken { .. } | Finding::Idle { .. } | Finding::Uncovered { .. } => {
+                        panic!("{finding:?}")
+                    }
                 })
                 .collect::<Vec<_>>()
         };

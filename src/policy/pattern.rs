@@ -6,6 +6,7 @@
 //! Everything else stands for itself, byte by byte: no normalisation, no folding of case.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 
 /// The two languages of patterns.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,9 +18,10 @@ pub(super) enum Syntax {
 /// A pattern: text with at least one wildcard or variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pattern {
-    parts: Box<[Part]>,
+    // Shared, since a rule and the tables that find it have the same.
+    parts: Arc<[Part]>,
     specificity: Specificity,
-    variables: Box<[Variable]>,
+    variables: Arc<[Variable]>,
 }
 
 /// A variable of a URI pattern: a segment, behind the text that it begins with.
@@ -173,7 +175,7 @@ impl Pattern {
     /// The pattern in single steps, for [`intersects`] and [`covers`].
     pub(super) fn steps(&self) -> Box<[Step]> {
         let mut steps: Vec<Step> = Vec::new();
-        for part in &self.parts {
+        for part in &*self.parts {
             match part {
                 Part::Text(text) => steps.extend(text.chars().map(Step::Exactly)),
                 Part::Run { slash } => steps.push(Step::Run { slash: *slash }),

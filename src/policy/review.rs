@@ -9,6 +9,7 @@ mod diff;
 mod explain;
 mod matrix;
 mod query;
+mod replay;
 
 pub use access::{Access, Way};
 pub use classes::TooVaried;
@@ -16,6 +17,7 @@ pub use diff::{Change, Direction, Effect, diff, losses};
 pub use explain::{Explanation, Held, Source, explain};
 pub use matrix::{Cell, Holder, Matrix, Row, matrix};
 pub use query::{Answer, what, who};
+pub use replay::{Caller, Moved, Replay, Unknown};
 
 #[cfg(test)]
 mod tests;

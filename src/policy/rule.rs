@@ -5,10 +5,11 @@ use super::fields::{Fields, is_true, text_of, words};
 use super::flaw::{Findings, Place, Quoted};
 use super::pattern::{Pattern, Specificity};
 use super::rate::{self, RateLimit};
+use super::sample::{Sample, read_mode};
 use super::scope::{Grants, LONGEST_LIST, ScopeId, ScopeTable};
 use super::suggest::nearest;
 use super::{Kind, Limit, Mode, OnDeny};
-use crate::cel::{About, Condition, Declared};
+use crate::cel::{self, About, Condition, Declared};
 
 /// A rule, ready to run.
 #[derive(Debug)]
@@ -29,6 +30,8 @@ pub(super) struct Body {
     pub(super) on_deny: OnDeny,
     pub(super) when: Option<Condition>,
     pub(super) mode: Mode,
+    /// How many of the refusals are audited, in shadow.
+    pub(super) sample: Sample,
     pub(super) limit: Option<RateLimit>,
 }
 
@@ -68,12 +71,26 @@ impl Rule {
 
     /// The limit of the rule, if it has one.
     pub(super) fn limit(&self) -> Option<Limit<'_>> {
-        self.body.limit.map(|rate| Limit { rule: &self.label, rate, mode: self.body.mode })
+        self.body.limit.map(|rate| Limit {
+            rule: &self.label,
+            rate,
+            mode: self.body.mode,
+            sample: self.body.sample,
+        })
     }
 
     /// The values of the pattern's variables in `name`; `None` where one is no text.
     pub(super) fn vars(&self, name: &str) -> Option<Vec<String>> {
         self.pattern.as_ref().map_or_else(|| Some(Vec::new()), |pattern| pattern.values(name))
+    }
+
+    /// The scopes that it names, some of them more than once.
+    pub(super) fn asked(&self) -> impl Iterator<Item = ScopeId> {
+        let (all, any): (&[ScopeId], &[Box<[ScopeId]>]) = match &self.body.effect {
+            Effect::Deny => (&[], &[]),
+            Effect::Allow { all, any } => (all, any),
+        };
+        all.iter().chain(any.iter().flatten()).copied()
     }
 
     /// Whether the rule lets in a caller with these grants.
@@ -111,7 +128,7 @@ pub(super) fn read_body(
     entry: &Entry,
     about: About,
     pattern: Option<&Pattern>,
-    scopes: &mut ScopeTable,
+    (scopes, room): (&mut ScopeTable, &mut RegexRoom),
     findings: &mut Findings,
 ) -> Option<Body> {
     let before = findings.count();
@@ -131,19 +148,43 @@ pub(super) fn read_body(
     };
     let vars = pattern.map(Pattern::variables).unwrap_or_default();
     let declared = Declared { about, vars: &vars };
-    let when = fields.value("when").and_then(|field| read_when(field, declared, findings));
+    let when = fields.value("when").and_then(|field| read_when(field, declared, room, findings));
     let limit = fields.value("rate_limit").and_then(|field| rate::read(field, findings));
-    let mode = fields.value("mode").and_then(|field| read_mode(field, findings)).unwrap_or_default();
+    let mode = fields.value("mode").and_then(|field| read_mode(field, findings));
+    let (mode, sample) = mode.unwrap_or((Mode::Enforce, Sample::ALL));
     if matches!(effect, Effect::Deny) {
         for field in ["when", "rate_limit"].into_iter().filter_map(|key| fields.value(key)) {
             let message = format!("`{}` cannot go with `deny`: the rule refuses everyone", field.key);
             findings.add_with_hint(field.place, message, "say with `scopes` whom it lets in");
         }
     }
-    (findings.count() == before).then_some(Body { effect, on_deny, when, mode, limit })
+    (findings.count() == before).then_some(Body { effect, on_deny, when, mode, sample, limit })
 }
 
-fn read_when(field: &Entry, declared: Declared<'_>, findings: &mut Findings) -> Option<Condition> {
+/// What the regular expressions of all conditions of a policy may still take, compiled, in bytes.
+#[derive(Debug)]
+pub(super) struct RegexRoom(usize);
+
+impl RegexRoom {
+    /// All the room that a policy has.
+    pub(super) const WHOLE: Self = Self(16 * 1024 * 1024);
+
+    /// Takes what a condition needs. A regular expression that does not compile was tried up to the largest size.
+    fn take(&mut self, text: &str, compiled: Option<&Condition>) {
+        let size = compiled.map_or_else(
+            || text.matches("matches").count().saturating_mul(cel::LARGEST_REGEX),
+            Condition::regex_size,
+        );
+        self.0 = self.0.saturating_sub(size);
+    }
+}
+
+fn read_when(
+    field: &Entry,
+    declared: Declared<'_>,
+    room: &mut RegexRoom,
+    findings: &mut Findings,
+) -> Option<Condition> {
     if field.node.is_absent() {
         findings.add_with_hint(field.place, "`when` has no value", "write a condition, as in `args.size < 10`");
         return None;
@@ -152,7 +193,18 @@ fn read_when(field: &Entry, declared: Declared<'_>, findings: &mut Findings) -> 
         text_of(&field.node, "`when`", findings)?;
         return None;
     };
-    match Condition::compile(text, declared) {
+    if room.0 == 0 {
+        let message = "the regular expressions of this policy are too many, or too large, together";
+        findings.add_with_hint(
+            field.place,
+            message,
+            "write smaller ones, or compare text with `startsWith` and `in`",
+        );
+        return None;
+    }
+    let compiled = Condition::compile(text, declared);
+    room.take(text, compiled.as_ref().ok());
+    match compiled {
         Ok(condition) => Some(condition),
         Err(fault) => {
             let place = findings.place_within(field.node.place, text, fault.at);
@@ -161,25 +213,6 @@ fn read_when(field: &Entry, declared: Declared<'_>, findings: &mut Findings) -> 
                 Some(hint) => findings.add_with_hint(place, message, hint),
                 None => findings.add(place, message),
             }
-            None
-        }
-    }
-}
-
-/// Reads `mode: enforce` or `mode: shadow`.
-pub(super) fn read_mode(field: &Entry, findings: &mut Findings) -> Option<Mode> {
-    const WORDS: [&str; 2] = ["enforce", "shadow"];
-    if field.node.is_absent() {
-        findings.add_with_hint(field.place, "`mode` has no value", format!("it can be {}", words(&WORDS)));
-        return None;
-    }
-    match text_of(&field.node, "`mode`", findings)? {
-        "enforce" => Some(Mode::Enforce),
-        "shadow" => Some(Mode::Shadow),
-        other => {
-            let hint = nearest(other, &WORDS)
-                .map_or_else(|| format!("it can be {}", words(&WORDS)), |word| format!("did you mean `{word}`?"));
-            findings.add_with_hint(field.node.place, format!("`mode` cannot be {}", Quoted(other)), hint);
             None
         }
     }

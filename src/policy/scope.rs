@@ -12,6 +12,9 @@ use crate::caller::Scopes;
 /// The number of a scope within one policy.
 pub(super) type ScopeId = usize;
 
+/// Up to this many scopes of a list are looked through one by one.
+const FEW: usize = 16;
+
 /// The most scopes in one list: what is needed must fit into one challenge.
 pub(super) const LONGEST_LIST: usize = 256;
 
@@ -180,14 +183,19 @@ impl ScopeTable {
             return Vec::new();
         }
         let mut list: Vec<(ScopeId, Place)> = Vec::with_capacity(items.len());
-        let mut seen = HashSet::with_capacity(items.len());
+        // Most lists are so short that looking through them is the cheapest.
+        let mut seen = (items.len() > FEW).then(|| HashSet::with_capacity(items.len()));
         for item in items {
             let Some(name) = text_of(item, "a scope", findings) else { continue };
             if !check_token(name, item.place, findings) {
                 continue;
             }
             let id = self.number(name);
-            if seen.insert(id) {
+            let is_new = match &mut seen {
+                Some(seen) => seen.insert(id),
+                None => list.iter().all(|(other, _)| *other != id),
+            };
+            if is_new {
                 list.push((id, item.place));
             } else {
                 findings.add(item.place, format!("the scope {} is listed twice", Quoted(name)));

@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::document::Entry;
 use super::flaw::Quoted;
-use super::rule::Effect;
+use super::rule::Rule;
 use super::{Kind, Matched, Policy};
 
 /// Something in a policy that is probably not meant.
@@ -39,6 +39,12 @@ impl Policy {
                 Some(Ok(false) | Err(_)) => {
                     warn(format!("the condition of {} is never true: every call is refused", Quoted(name)));
                 }
+                None if rule.body.when.as_ref().is_some_and(crate::cel::Condition::is_never_true) => {
+                    warn(format!(
+                        "the condition of {} contradicts itself and is never true: every call is refused",
+                        Quoted(name)
+                    ));
+                }
                 None => {}
             }
             // Whoever names what the pattern is written as is decided by what else matches its names.
@@ -50,19 +56,14 @@ impl Policy {
                 ));
             }
         }
+        warnings.extend(self.hidden());
         warnings.sort();
         warnings
     }
 
     /// Notes the scopes of the hierarchy that open nothing: neither they nor what they imply is in a rule.
     pub(super) fn note_unused_scopes(&mut self, section: &[Entry]) {
-        let effects = self.rules.iter().map(|rule| &rule.body.effect);
-        let asked: Vec<usize> = effects
-            .flat_map(|effect| match effect {
-                Effect::Deny => Vec::new(),
-                Effect::Allow { all, any } => any.iter().flatten().chain(all).copied().collect(),
-            })
-            .collect();
+        let asked: Vec<usize> = self.rules.iter().flat_map(Rule::asked).collect();
         let useful = self.scopes.suppliers_of(asked);
         let unused = section.iter().filter(|entry| !useful.contains(&*entry.key));
         let warnings: Vec<Warning> = unused
@@ -132,6 +133,7 @@ mod tests {
         check("scopes: {w: {implies: [r]}}\ntools: {a: {scopes: [r]}, 'b*': {scopes: [w], when: args.n > 1}}", &[]);
         check("tools: {'*': {scopes: []}, 'a*': {scopes: [x], mode: shadow}, b: {deny: true, mode: shadow}}", &[]);
         check("tools: {list_a: {scopes: []}}\nprompts: {list-a: {scopes: []}}", &[]);
+        assert_eq!(Policy::compile("p", include_str!("../../policy/sample.yaml")).unwrap().warnings(), []);
     }
 
     #[test]
@@ -141,6 +143,15 @@ mod tests {
             "tools: {a: {scopes: [], when: '1 > 2'}}",
             &["2: the condition of `a` is never true: every call is refused"],
         );
+    }
+
+    #[test]
+    fn a_condition_that_contradicts_itself_is() {
+        check(
+            "tools: {a: {scopes: [], when: 'args.n < 3 && args.n > 5'}}",
+            &["2: the condition of `a` contradicts itself and is never true: every call is refused"],
+        );
+        check("tools: {a: {scopes: [], when: 'args.n > 3 && args.n < 5'}}", &[]);
     }
 
     #[test]

@@ -72,10 +72,14 @@ pub enum Task {
 #[derive(Debug, Subcommand)]
 pub enum PolicyTask {
     /// Name every flaw of a policy, with its place
-    #[command(after_help = "Example:\n  toolgate policy check policy.yaml")]
+    #[command(after_help = "Examples:\n  toolgate policy check policy.yaml\n  \
+                            toolgate policy check policy.yaml --tools tools.json")]
     Check {
         /// The policy
         file: PathBuf,
+        /// What a server answers to `tools/list`: conditions are held against the schemas of the tools
+        #[arg(long, value_name = "FILE")]
+        tools: Option<PathBuf>,
         /// Print the flaws as JSON to standard output
         #[arg(long)]
         json: bool,
@@ -128,20 +132,12 @@ pub enum PolicyTask {
     /// Show what changes for whom between two policies
     #[command(
         after_help = "Every set of scopes and every way in which patterns meet is looked at, not a sample.\n\n\
-                            Example:\n  toolgate policy diff old.yaml new.yaml --fail-on loosened"
+                            With --audit, recorded decisions are decided again, too: which change, for whom, how often.\n\n\
+                            Exit codes: 0 answered, 1 what --fail-on names happened, 2 not answered.\n\n\
+                            Examples:\n  toolgate policy diff old.yaml new.yaml --fail-on loosened\n  \
+                            toolgate policy diff old.yaml new.yaml --audit audit.jsonl"
     )]
-    Diff {
-        /// The policy in force
-        old: PathBuf,
-        /// The policy that is to replace it
-        new: PathBuf,
-        /// Exit with 1 if something changes this way
-        #[arg(long, value_name = "CHANGE")]
-        fail_on: Option<FailOn>,
-        /// Print the changes as JSON
-        #[arg(long)]
-        json: bool,
-    },
+    Diff(DiffArgs),
     /// Show callers across and tools, prompts, resources and methods down
     #[command(after_help = "Example:\n  toolgate policy matrix policy.yaml --scopes \"public:read\" --scopes \"\"")]
     Matrix {
@@ -253,6 +249,24 @@ pub struct ExplainArgs {
     #[arg(long = "scope-claim", value_name = "PATH")]
     pub scope_claims: Vec<String>,
     /// Print the explanation as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// The flags of `policy diff`.
+#[derive(Debug, Clone, Args)]
+pub struct DiffArgs {
+    /// The policy in force
+    pub old: PathBuf,
+    /// The policy that is to replace it
+    pub new: PathBuf,
+    /// Recorded decisions, to be decided again by both
+    #[arg(long, value_name = "FILE")]
+    pub audit: Option<PathBuf>,
+    /// Exit with 1 if something changes this way
+    #[arg(long, value_name = "CHANGE")]
+    pub fail_on: Option<FailOn>,
+    /// Print the changes as JSON
     #[arg(long)]
     pub json: bool,
 }

@@ -85,7 +85,12 @@ pub(super) fn switch(text: &str) -> Result<bool, Flaw> {
 
 /// A file that can be read now.
 pub(super) fn readable_file(text: &str) -> Result<PathBuf, Flaw> {
-    read_file(Path::new(text), 0).map(|_| PathBuf::from(text))
+    let path = PathBuf::from(text);
+    // To open a pipe is to wait for who writes into it.
+    if std::fs::metadata(&path).is_ok_and(|seen| !seen.is_file() && !seen.is_dir()) {
+        return Err(Flaw::new(format!("{} is not a file", Quoted(text))));
+    }
+    read_file(&path, 0).map(|_| path)
 }
 
 /// The first bytes of a file, at most `most`.
@@ -162,6 +167,7 @@ mod tests {
     #[test]
     fn a_directory_is_no_file() {
         check(&readable_file("/"), Err("is a directory"));
+        check(&readable_file("/dev/zero"), Err("is not a file"));
         check(&readable_file("/nowhere/at/all"), Err("cannot be read"));
     }
 }

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use toolgate::caller::Scopes;
+use toolgate::policy::{Kind, Policy, Ruling};
 
 use crate::support::gateway::Setup;
 use crate::support::tokens::{signed, with};
@@ -121,6 +123,30 @@ fn a_rule_in_shadow_is_reported_and_not_enforced() {
     }
     assert_eq!(gateway.metric("toolgate_shadow_denials_total", "rule=\"tools.delete_*\""), 1);
     assert_eq!(upstream.requests().len(), 2);
+}
+
+#[test]
+fn of_a_rule_in_shadow_a_share_is_audited_and_all_are_counted() {
+    const RULES: &str = "tools: {a: {scopes: [w], mode: {shadow: 50%}}}\n";
+    let upstream = Upstream::fine();
+    let gateway = setup(&upstream, RULES).start();
+    let alice = token("alice", "");
+    (0..40).for_each(|_| assert_eq!(call(&gateway, &alice, "a", "{}").status, 200));
+    assert_eq!(gateway.metric("toolgate_shadow_denials_total", "rule=\"tools.a\""), 40);
+    audited(gateway.folder.path(), 40);
+    let policy = Policy::compile("p", &format!("version: 1\n{RULES}")).unwrap();
+    let Ruling::Permit(permit) = policy.decide(&policy.grants(&Scopes::default()), Kind::Tool, "a") else {
+        panic!()
+    };
+    let sample = permit.would_deny().unwrap().sample;
+    let text = std::fs::read_to_string(gateway.folder.path().join("audit.jsonl")).unwrap();
+    for line in text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()) {
+        // Whoever reads the line can tell whether it is in the sample.
+        let number = u64::from_str_radix(line["request_id"].as_str().unwrap(), 16).unwrap();
+        let told = line.get("would_deny").and_then(Value::as_str);
+        assert_eq!(told, sample.takes(number).then_some("scopes_missing"), "{line}");
+        assert_eq!(line.get("would_deny_rule").is_some(), told.is_some());
+    }
 }
 
 #[test]

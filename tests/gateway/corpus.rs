@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::cases::{Case, Expect};
+use crate::corpus_cases::{Case, Expect};
 use crate::support::gateway::{Gateway, Setup};
 use crate::support::{Ask, Response, Upstream, token};
 

@@ -170,44 +170,106 @@ fn a_policy_that_takes_too_much_from_callers_waits_for_the_operator() {
     eventually("what takes nothing", || sees(&gateway, "later").then_some(()));
 }
 
-/// Connections that ask all the time while the policy changes.
+/// Connections that ask all the time while the policy changes, and streams that stand open meanwhile.
 const CONNECTIONS: usize = 200;
+const STREAMS: usize = 200;
+const CHANGES: usize = 12;
+
+/// Whether all of what is shown is of one of the two policies.
+#[track_caller]
+fn is_of_one_policy(seen: &str) {
+    assert_ne!(seen.contains("\"later\""), seen.contains("\"last\""), "{seen}");
+    assert!(!seen.contains("\"open\""), "{seen}");
+}
+
+/// The next list on an open stream. What the gateway tells of changes may come before it.
+#[track_caller]
+fn next_list(stream: &mut (Client, String)) -> String {
+    loop {
+        while let Some(end) = stream.1.find("\n\n") {
+            let event: String = stream.1.drain(..end + 2).collect();
+            if event.contains("\"result\"") {
+                return event;
+            }
+            assert!(event.contains("notifications/tools/list_changed"), "{event}");
+        }
+        let more = stream.0.event().expect("the stream ended");
+        stream.1.push_str(&more);
+    }
+}
+
+/// Says that it is over, also where a claim does not hold: whoever waits for that must not wait for ever.
+struct Over<'a>(&'a std::sync::atomic::AtomicBool);
+
+impl Drop for Over<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, std::sync::atomic::Ordering::Relaxed);
+    }
+}
 
 #[test]
-fn every_request_is_judged_by_one_policy_however_often_it_changes() {
-    let upstream = Upstream::new(lists);
+fn every_request_and_event_is_judged_by_one_policy_however_often_it_changes() {
+    const LIST: &str =
+        r#"{"jsonrpc":"2.0","id":9,"result":{"tools":[{"name":"open"},{"name":"later"},{"name":"last"}]}}"#;
+    let gates: Vec<Gate> = (0..=CHANGES).map(|_| Gate::default()).collect();
+    let waits = gates.clone();
+    let upstream = Upstream::new(move |request| {
+        if !request.line().starts_with("GET") {
+            return lists(request);
+        }
+        let events = waits.iter().flat_map(|gate| [Step::Wait(gate.clone()), event(LIST)]);
+        std::iter::once(stream_head()).chain(events).chain([Step::UntilLeft(Gate::default())]).collect()
+    });
     let setup = Setup::before(&upstream);
     let policy = |tool: &str| format!("version: 1\ntools: {{{tool}: {{scopes: []}}}}\n");
     std::fs::write(setup.folder().join("policy.yaml"), policy("later")).unwrap();
-    let gateway = setup.start();
+    let mut gateway = setup.start();
     let file = gateway.folder.path().join("policy.yaml");
     let is_over = std::sync::atomic::AtomicBool::new(false);
     let list = post(request("1", "tools/list", "{}"));
+    let mut streams: Vec<(Client, String)> = (0..STREAMS)
+        .map(|number| {
+            let mut client = gateway.connect();
+            client.send(&Ask::get(&token(&format!("caller {number}"), "r")).bytes());
+            assert_eq!(client.response_head().status, 200);
+            (client, String::new())
+        })
+        .collect();
     let asked: usize = std::thread::scope(|scope| {
         let ask = || {
             let mut connections: Vec<Client> = (0..CONNECTIONS / 4).map(|_| gateway.connect()).collect();
             let mut asked = 0;
             while !is_over.load(std::sync::atomic::Ordering::Relaxed) {
                 for connection in &mut connections {
-                    let seen = connection.ask(&list).text();
-                    assert_ne!(seen.contains("later"), seen.contains("last"), "{seen}");
-                    assert!(!seen.contains("open"), "{seen}");
+                    is_of_one_policy(&connection.ask(&list).text());
                     asked += 1;
                 }
             }
             asked
         };
         let askers: Vec<_> = (0..4).map(|_| scope.spawn(ask)).collect();
-        for change in 0_u64..12 {
+        let over = Over(&is_over);
+        for (change, gate) in (0..CHANGES).zip(&gates) {
             rename_over(&file, &policy(if change % 2 == 0 { "last" } else { "later" }));
+            // Every stream gets a list while the policy changes.
+            gate.open();
+            let generation = u64::try_from(change).unwrap() + 2;
             eventually("the change", || {
-                (gateway.metric("toolgate_policy_generation", "") == change + 2).then_some(())
+                (gateway.metric("toolgate_policy_generation", "") == generation).then_some(())
             });
+            streams.iter_mut().for_each(|stream| is_of_one_policy(&next_list(stream)));
         }
-        is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+        drop(over);
         askers.into_iter().map(|asker| asker.join().unwrap()).sum()
     });
     assert!(asked >= CONNECTIONS, "every connection has asked");
+    // The last change is in force on every stream.
+    gates.iter().for_each(Gate::open);
+    for stream in &mut streams {
+        let seen = next_list(stream);
+        assert!(seen.contains("\"later\"") && !seen.contains("\"last\""), "{seen}");
+    }
+    gateway.is_well();
 }
 
 #[test]

@@ -14,19 +14,23 @@
 )]
 
 #[path = "../corpus/cases.rs"]
-mod cases;
+mod corpus_cases;
+#[path = "../decisions/cases.rs"]
+mod decisions;
 mod support;
 
 mod bad_tokens;
 mod batches;
 mod bodies;
 mod bounds;
+mod cases;
 mod conditions;
 mod connections;
 mod corpus;
 mod doors;
 mod explanations;
 mod hostile;
+mod hostile_policies;
 mod identity;
 mod in_flight;
 mod leaks;

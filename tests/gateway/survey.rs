@@ -179,3 +179,54 @@ fn what_a_gateway_recorded_becomes_a_policy_of_what_was_used() {
     assert_eq!(code, 0, "{err}");
     assert_eq!(policy(&["learn", "nowhere.jsonl"]).0, 1);
 }
+
+#[test]
+fn what_a_gateway_recorded_is_decided_again_by_another_policy() {
+    let upstream = Upstream::new(fine);
+    let setup = Setup::before(&upstream);
+    let audit = setup.folder().join("audit.jsonl");
+    let old = setup.folder().join("policy.yaml");
+    let new = setup
+        .file("new.yaml", "version: 1\ntools:\n  read: {scopes: [w]}\n  open: {scopes: [], when: args.n < 5}\n");
+    let gateway = setup.arg("--audit-file", audit.to_str().unwrap()).arg("--audit-arguments", "full").start();
+    let body = |arguments: &str| {
+        format!(
+            r#"{{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{{"name":"open","arguments":{arguments}}}}}"#
+        )
+    };
+    gateway.ask(&Ask::post(&token("alice", "r"), call("read")));
+    gateway.ask(&Ask::post(&token("bob", "w"), call("read")));
+    gateway.ask(&Ask::post(&token("bob", "w"), body(r#"{"n":4}"#)));
+    gateway.ask(&Ask::post(&token("bob", "w"), body(r#"{"n":5}"#)));
+    let bare = r#"{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"open"}}"#;
+    gateway.ask(&Ask::post(&token("bob", "w"), bare));
+    eventually("all lines", || {
+        let lines = std::fs::read_to_string(&audit).unwrap_or_default();
+        (lines.lines().count() == 5).then_some(())
+    });
+    let [old, new, audit] = [&old, &new, &audit].map(|path| path.to_str().unwrap());
+    let (code, out, err) = policy(&["diff", old, new, "--audit", audit, "--json"]);
+    let report: serde_json::Value = serde_json::from_str(&out).unwrap();
+    assert_eq!((code, err.as_str()), (0, ""));
+    let told: Vec<_> = report["replay"]["changed"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|row| {
+            (
+                row["name"].as_str().unwrap(),
+                row["subject"].as_str().unwrap(),
+                row["gained"].as_u64().unwrap(),
+                row["lost"].as_u64().unwrap(),
+            )
+        })
+        .collect();
+    assert_eq!(told, [("open", "bob", 0, 1), ("read", "alice", 0, 1), ("read", "bob", 1, 0)], "{report}");
+    // No arguments were sent, which no line tells from arguments that were not recorded.
+    assert_eq!(report["replay"]["unknown"][0]["count"], 1, "{report}");
+    for (fail_on, expected) in [("loosened", 1), ("tightened", 1), ("any", 1)] {
+        assert_eq!(policy(&["diff", old, new, "--audit", audit, "--fail-on", fail_on]).0, expected);
+    }
+    assert_eq!(policy(&["diff", old, old, "--audit", audit, "--fail-on", "any"]).0, 0);
+    assert_eq!(policy(&["diff", old, new, "--audit", "nowhere"]).0, 2);
+}

@@ -68,8 +68,51 @@ fn bombs_do_not_go_off() {
     check(&deep, &["2:40: nested more than 32 levels deep"]);
     let large = format!("version: 1 #{}", "x".repeat(4 * 1024 * 1024));
     check(&large, &["1:1: the policy has 4194316 bytes, more than 4194304"]);
+    // A million rules are refused by their size, and as many as the size allows are no trouble.
+    let rules = |count: usize| {
+        let rules: String = (0..count).map(|number| format!(" a{number}: {{deny: true}}\n")).collect();
+        format!("version: 1\ntools:\n{rules}")
+    };
+    assert!(flaws(&rules(1_000_000))[0].contains("bytes, more than 4194304"));
+    assert_eq!(Policy::compile("p", &rules(150_000)).map(|policy| policy.rule_count()), Ok(150_000));
+    // Each of them has two: no key that is known, and none that is needed.
+    let flawed = flaws(&rules(150_000).replace("deny", "den"));
+    assert_eq!((flawed.len(), flawed[1_000].as_str()), (1_001, "502:9: there are 299000 more flaws"));
     let laughs = "version: 1\na: &a [x, x]\nb: &b [*a, *a]\nc: &c [*b, *b]\n";
     assert_eq!(flaws(laughs).iter().filter(|flaw| flaw.contains("not supported")).count(), 7);
+}
+
+#[test]
+fn regular_expressions_have_a_bounded_size_one_by_one_and_together() {
+    let compile = |count: usize, regex: &str| {
+        let rule = |number: usize| format!("  t{number}: {{scopes: [], when: 'args.x.matches(\"{regex}\")'}}\n");
+        Policy::compile("p", &format!("version: 1\ntools:\n{}", (0..count).map(rule).collect::<String>()))
+    };
+    assert!(
+        compile(1, "(a{1000}){1000}").unwrap_err().to_string().contains("this regular expression is too large")
+    );
+    assert!(compile(1, "((((a?){9}){9}){9}){9}b").is_err());
+    assert_eq!(compile(1_000, "^[a-z]+$").map(|policy| policy.rule_count()), Ok(1_000));
+    // Those that are too large cost as much as the largest: few of them are tried.
+    for (regex, tried) in [("(a{1000}){1000}", 64), ("[ab]{5,300}a[ab]{200}", 1_000)] {
+        let flaws = compile(2_000, regex).unwrap_err();
+        let told = flaws.iter().filter(|flaw| flaw.message.contains("too many, or too large, together")).count();
+        assert!(told >= 1_000 - tried, "{regex}: {told}");
+    }
+}
+
+#[test]
+fn what_yaml_1_1_takes_for_something_else_must_stand_in_quotes() {
+    for word in ["no", "NO", "off", "y: yes", "1.0", "0x1F", "1_000", "~", "null", "1e3", "12:30:45"] {
+        let word = word.trim_start_matches("y: ");
+        let found = flaws(&format!("version: 1\ntools: {{a: {{scopes: [{word}]}}}}\n"));
+        let quoted = format!("version: 1\ntools: {{a: {{scopes: ['{word}']}}}}\n");
+        let told = found.first().is_some_and(|flaw| flaw.starts_with("2:22: a scope"));
+        assert!(told && Policy::compile("p", &quoted).is_ok(), "{word}: {found:?}");
+        // A name is what was written, whatever type YAML might give it.
+        let named = Policy::compile("p", &format!("version: 1\ntools:\n  {word}: {{scopes: []}}\n"));
+        assert_eq!(named.map(|policy| policy.rule_count()), Ok(1), "{word}");
+    }
 }
 
 #[test]
@@ -454,4 +497,23 @@ fn tests_in_a_policy_are_read_strictly() {
         assert_eq!(found.first().map(String::as_str), Some(expected), "{test}\n{found:?}");
     }
     check("version: 1\ntests: {}\n", &["2:8: `tests` must be a list, not a mapping"]);
+}
+
+#[test]
+fn a_share_of_shadow_is_a_percentage() {
+    let hint = "is no share of what would be refused";
+    for (mode, expected) in [
+        ("{shadow: 0%}", format!("2:41: `0%` {hint}")),
+        ("{shadow: 101%}", format!("2:41: `101%` {hint}")),
+        ("{shadow: ten}", format!("2:41: `ten` {hint}")),
+        ("{shadow: 0.1}", "2:41: the share must be text, and YAML may read `0.1` as something else".to_owned()),
+        ("{shadow: [10%]}", "2:41: the share must be text, not a list".to_owned()),
+        ("{}", "2:32: `mode` says nothing".to_owned()),
+        ("{shdow: 10%}", "2:33: unknown key `shdow` in a mode".to_owned()),
+        ("{enforce: 10%}", "2:33: unknown key `enforce` in a mode".to_owned()),
+        ("[shadow]", "2:32: `mode` must be text, not a list".to_owned()),
+    ] {
+        let found = flaws(&format!("version: 1\ntools: {{a: {{scopes: [x], mode: {mode}}}}}\n"));
+        assert_eq!(found.first(), Some(&expected), "{mode}\n{found:?}");
+    }
 }

@@ -124,3 +124,35 @@ fn what_matches_is_told_in_the_order_in_which_it_decides() {
     assert_eq!(labels("azz"), ["tools.*zz", "tools.a*", "tools.*"]);
     assert!(labels("").is_empty());
 }
+
+#[test]
+fn a_rule_in_shadow_says_how_many_of_its_refusals_are_audited() {
+    let rules = "tools: {'*': {scopes: []}, a: {scopes: [w], mode: {shadow: 10%}}, b: {scopes: [w], mode: shadow}}";
+    let policy = policy(rules);
+    let audited = |name: &str| {
+        let Ruling::Permit(permit) = policy.decide(&policy.grants(&scopes("")), Kind::Tool, name) else {
+            panic!("{name}")
+        };
+        let would = permit.would_deny().unwrap();
+        (0..10_000).filter(|number| would.sample.takes(*number)).count()
+    };
+    assert!((900..=1_100).contains(&audited("a")), "{}", audited("a"));
+    assert_eq!(audited("b"), 10_000);
+}
+
+#[test]
+fn a_policy_in_shadow_says_it_for_what_its_rules_do_not() {
+    let rules = "mode: {shadow: 50%}\ntools: {a: {scopes: [w]}, b: {scopes: [w], mode: {shadow: 10%}}, x: {scopes: [w], rate_limit: {requests: 1, per: 1s}}}";
+    let policy = policy(rules);
+    let permit = |name: &str| {
+        let Ruling::Permit(permit) = policy.decide(&policy.grants(&scopes("")), Kind::Tool, name) else {
+            panic!("{name}")
+        };
+        permit
+    };
+    let taken = |sample: Sample| (0..1_000).filter(|number| sample.takes(*number)).count();
+    let (half, tenth) = (400..=600, 50..=150);
+    assert!(half.contains(&taken(permit("a").would_deny().unwrap().sample)));
+    assert!(half.contains(&taken(permit("x").limits().next().unwrap().sample)));
+    assert!(tenth.contains(&taken(permit("b").would_deny().unwrap().sample)));
+}
