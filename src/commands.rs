@@ -57,6 +57,7 @@ fn policy_task(task: PolicyTask) -> ExitCode {
     match task {
         PolicyTask::Check { file, json } => policy::check(&file, json),
         PolicyTask::Init(args) => init::run(&args),
+        PolicyTask::Schema => print(crate::policy::schema::schema().as_bytes()),
         PolicyTask::Lint { file, access, json } => lint::run(&file, &access, json),
         PolicyTask::Learn { audit, base } => learn::run(&audit, base.as_deref()),
         PolicyTask::Lock(args) => lock::run(&args),
@@ -170,6 +171,7 @@ mod tests {
             "token --sub alice --scope public:read --scope a --exp-hours 1",
             "policy check policy.yaml --json",
             "policy init --upstream unix:/run/mcp/server.sock#/mcp --token-file a",
+            "policy schema",
             "policy lint policy.yaml --upstream http://127.0.0.1:9000/mcp --json",
             "policy learn audit.jsonl --base policy.yaml",
             "policy lock --upstream http://127.0.0.1:9000/mcp --token-file a --token-file b -o tools.lock",

@@ -23,8 +23,10 @@ mod pattern;
 mod rate;
 pub mod review;
 mod rule;
+pub mod schema;
 mod scope;
 mod selftest;
+mod shape;
 pub mod starting;
 mod suggest;
 pub(crate) use suggest::nearest;
@@ -108,6 +110,24 @@ pub enum OnDeny {
     Hide,
 }
 
+impl OnDeny {
+    /// Every one, in the order in which they are told.
+    pub const ALL: [Self; 3] = [Self::Challenge, Self::Explain, Self::Hide];
+
+    /// The words of all of them.
+    pub const WORDS: [&'static str; 3] = [Self::Challenge.word(), Self::Explain.word(), Self::Hide.word()];
+
+    /// The word in a policy.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Challenge => "challenge",
+            Self::Explain => "explain",
+            Self::Hide => "hide",
+        }
+    }
+}
+
 /// Whether a rule is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
@@ -116,6 +136,23 @@ pub enum Mode {
     Enforce,
     /// It is evaluated and reported.
     Shadow,
+}
+
+impl Mode {
+    /// Both, the default first.
+    pub const ALL: [Self; 2] = [Self::Enforce, Self::Shadow];
+
+    /// The words of both.
+    pub const WORDS: [&'static str; 2] = [Self::Enforce.word(), Self::Shadow.word()];
+
+    /// The word in a policy.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+        }
+    }
 }
 
 /// Why a caller is refused.

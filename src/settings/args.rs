@@ -95,6 +95,10 @@ pub enum PolicyTask {
     /// Write a policy to start from: what a server lists, all of it refused
     #[command(after_help = "Example:\n  toolgate policy init --upstream http://127.0.0.1:9000/mcp > policy.yaml")]
     Init(Access),
+    /// Print the JSON Schema of policies, by which an editor completes them
+    #[command(after_help = "Example:\n  toolgate policy schema > schema.json\n\n\
+                            A policy names it in its first line:\n  # yaml-language-server: $schema=schema.json")]
+    Schema,
     /// Find rules about nothing that a server lists, and things that no rule is about
     #[command(
         after_help = "Exit codes: 0 nothing found, 1 something found, 2 the server or the policy cannot be read.\n\n\
