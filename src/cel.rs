@@ -16,6 +16,7 @@ mod lexer;
 mod network;
 mod parser;
 mod plan;
+mod print;
 mod text;
 mod time;
 mod types;
@@ -23,7 +24,9 @@ mod value;
 
 pub use error::Error;
 use eval::Evaluation;
+pub(crate) use parser::{Binary, Expr, Form, Literal};
 use plan::{Document, Plan};
+pub(crate) use print::{print, quoted};
 pub(crate) use time::parse_timestamp;
 
 /// The longest condition in bytes.
@@ -124,6 +127,17 @@ impl Fault {
     fn hint(self, hint: impl Into<String>) -> Self {
         Self { hint: Some(hint.into()), ..self }
     }
+}
+
+/// The tree of an expression that was written for another program: its names need not be declared here.
+///
+/// # Errors
+/// What is wrong with its syntax.
+pub(crate) fn parse(source: &str) -> Result<Expr, Fault> {
+    if source.len() > LONGEST {
+        return Err(Fault::new(0, format!("the expression is longer than {LONGEST} bytes")));
+    }
+    parser::parse(source)
 }
 
 /// A condition, ready to be evaluated.
