@@ -5,10 +5,10 @@
 
 use super::super::Kind;
 use super::super::document::{self, Entry, Node, Sort, Value};
-use super::super::flaw::{Findings, Place};
+use super::super::flaw::{Findings, Place, Quoted};
 use super::clause::Clause;
 use super::expression::{Names, Term};
-use super::{Choice, Said, Taken, items, known, scalar, value};
+use super::{Choice, Said, Taken, at, items, known, scalar, text, value};
 
 const SORT: Sort = Sort { name: "configuration", blank: "give a configuration of agentgateway" };
 const KEY: &str = "mcpAuthorization";
@@ -51,8 +51,13 @@ pub(super) fn read(text: &str, choice: Choice<'_>, findings: &mut Findings) -> O
     let roots = document::read_all(text, SORT, findings)?;
     let mut found = Vec::new();
     roots.iter().for_each(|root| find(root, &mut found));
-    let (rules, around) = chosen(&roots, &found, choice, findings)?;
     let mut taken = Taken::default();
+    let resources: Vec<&Node> = roots.iter().filter(|root| is_resource(root)).collect();
+    if found.is_empty() && !resources.is_empty() {
+        read_resources(&resources, choice, &mut taken, findings);
+        return Some(taken);
+    }
+    let (rules, around) = chosen(&found, choice, findings)?;
     for (other, _) in found.iter().filter(|(other, _)| other.place != rules.place) {
         taken.lose(other.place, format!("another `{KEY}` is not imported"));
     }
@@ -88,24 +93,11 @@ fn find<'n>(node: &'n Node, found: &mut Vec<Found<'n>>) {
     }
 }
 
-fn chosen<'n>(
-    roots: &[Node],
-    found: &[Found<'n>],
-    choice: Choice<'_>,
-    findings: &mut Findings,
-) -> Option<Found<'n>> {
+fn chosen<'n>(found: &[Found<'n>], choice: Choice<'_>, findings: &mut Findings) -> Option<Found<'n>> {
     let lines: Vec<String> = found.iter().map(|(entry, _)| entry.place.line.to_string()).collect();
     match (found, choice.line) {
         ([], _) => {
-            let is_resource = roots
-                .iter()
-                .filter_map(|root| value(root, "kind"))
-                .find(|kind| is_text(&kind.node, "AgentgatewayPolicy"));
-            let hint = format!("write its rules as `{KEY}: {{rules: [\"…\", {{deny: \"…\"}}]}}`");
-            match is_resource {
-                Some(kind) => findings.add_with_hint(kind.place, "an AgentgatewayPolicy cannot be imported", hint),
-                None => findings.add(Place::START, format!("there is no `{KEY}` in this file")),
-            }
+            findings.add(Place::START, format!("there is no `{KEY}` in this file"));
             None
         }
         ([one], None) => Some(*one),
@@ -147,39 +139,121 @@ fn read_rules(entry: &Entry, choice: Choice<'_>, taken: &mut Taken, findings: &m
         return;
     }
     let names = Names { term, server: choice.target };
-    let mut allowed: Vec<(usize, Vec<Clause>)> = Vec::new();
-    let mut required: Vec<Vec<Clause>> = Vec::new();
-    let mut has_allow = false;
+    let mut parts = Parts::default();
     for rule in rules {
         let Some((word, said)) = read_rule(rule, findings) else { continue };
         let clauses = taken.understand(&said, &names, findings);
         match word {
             "deny" => taken.push(said.place.line, false, clauses),
-            "require" => required.push(clauses),
-            _ => {
-                has_allow = true;
-                allowed.push((said.place.line, clauses));
+            "require" => parts.required.push(clauses),
+            _ => parts.allowed.push((said.place.line, clauses)),
+        }
+    }
+    parts.put_together(entry.place, taken);
+}
+
+/// What is allowed, and what must hold for all of it.
+#[derive(Default)]
+struct Parts {
+    allowed: Vec<(usize, Vec<Clause>)>,
+    required: Vec<Vec<Clause>>,
+}
+
+impl Parts {
+    fn put_together(mut self, place: Place, taken: &mut Taken) {
+        if self.allowed.is_empty() {
+            taken.lose(place, "no rule allows, so that everything is allowed which is not refused: here, too");
+            self.allowed.push((place.line, vec![Clause::default()]));
+        }
+        for (line, clauses) in self.allowed {
+            match self.required.iter().try_fold(clauses, |clauses, required| together(&clauses, required)) {
+                Some(clauses) => taken.push(line, true, clauses),
+                None => taken.lose(
+                    Place { line, column: 1 },
+                    "left out: with the rules that are required it matches in too many ways",
+                ),
             }
         }
     }
-    if !has_allow {
-        taken.lose(entry.place, "no rule allows, so that everything is allowed which is not refused: here, too");
-        allowed.push((entry.place.line, vec![Clause::default()]));
+}
+
+/// The ways in which both hold; none where they are too many.
+fn together(one: &[Clause], two: &[Clause]) -> Option<Vec<Clause>> {
+    (one.len().saturating_mul(two.len()) <= MOST_TOGETHER)
+        .then(|| one.iter().flat_map(|one| two.iter().filter_map(|two| one.and(two))).collect())
+}
+
+fn is_resource(root: &Node) -> bool {
+    value(root, "kind").is_some_and(|kind| is_text(&kind.node, "AgentgatewayPolicy"))
+}
+
+/// Reads the rules of one `AgentgatewayPolicy`.
+fn read_resources(resources: &[&Node], choice: Choice<'_>, taken: &mut Taken, findings: &mut Findings) {
+    let lines: Vec<String> = resources.iter().map(|root| root.place.line.to_string()).collect();
+    let resource = match (resources, choice.line) {
+        ([one], None) => Some(one),
+        (_, None) => None,
+        (_, Some(line)) => resources.iter().find(|root| root.place.line == line),
+    };
+    let Some(resource) = resource else {
+        let hint = format!("say which is meant: `--line` {}", lines.join(" or "));
+        findings.add_with_hint(Place::START, format!("there are {} policies", resources.len()), hint);
+        return;
+    };
+    let Some(entry) = at(resource, &["spec", "backend", "mcp", "authorization"]) else {
+        findings.add(
+            resource.place,
+            "the policy has no `spec.backend.mcp.authorization`, so that it allows everything",
+        );
+        return;
+    };
+    if let Some(traffic) = at(resource, &["spec", "traffic"]) {
+        taken.lose(traffic.place, "`traffic` is not imported: it may refuse what this policy allows");
     }
-    for (line, clauses) in allowed {
-        let together = required.iter().try_fold(clauses, |clauses, required| {
-            let is_bounded = clauses.len().saturating_mul(required.len()) <= MOST_TOGETHER;
-            is_bounded
-                .then(|| clauses.iter().flat_map(|one| required.iter().filter_map(|two| one.and(two))).collect())
-        });
-        match together {
-            Some(clauses) => taken.push(line, true, clauses),
-            None => taken.lost.push(super::Lost {
-                line,
-                what: "left out: with the rules that are required it matches in too many ways".to_owned(),
-            }),
+    let _ = read_authorization(entry, choice, taken, findings);
+}
+
+/// Of several expressions the documentation says that all must hold, and the program takes each for a rule: taken here
+/// as what allows less.
+fn read_authorization(entry: &Entry, choice: Choice<'_>, taken: &mut Taken, findings: &mut Findings) -> Option<()> {
+    known(&entry.node, "`authorization`", &["action", "policy"], findings)?;
+    let action = value(&entry.node, "action").map_or(Some("Allow"), |action| text(action, findings))?;
+    if !["Allow", "Deny", "Require"].contains(&action) {
+        findings.add(entry.place, format!("the action {} is not known", Quoted(action)));
+        return None;
+    }
+    let Some(policy) = value(&entry.node, "policy") else {
+        findings.add(entry.place, "`authorization` has no `policy`");
+        return None;
+    };
+    known(&policy.node, "`policy`", &["matchExpressions"], findings)?;
+    let expressions = value(&policy.node, "matchExpressions").map(|list| items(list, findings)).unwrap_or_default();
+    if expressions.is_empty() {
+        findings.add(policy.place, "`policy` has no expression");
+    }
+    let names = Names { term, server: choice.target };
+    let (mut parts, mut all) = (Parts::default(), Some(vec![Clause::default()]));
+    for node in expressions {
+        let text = scalar(node, "an expression", findings)?;
+        let said = Said { text, place: node.place, allows: action != "Deny" };
+        let clauses = taken.understand(&said, &names, findings);
+        match action {
+            "Deny" => taken.push(node.place.line, false, clauses),
+            "Require" => parts.required.push(clauses),
+            _ => all = all.and_then(|all| together(&all, &clauses)),
         }
     }
+    if action == "Allow" {
+        if expressions.len() > 1 {
+            taken.lose(
+                policy.place,
+                "all of the expressions must hold here; write a policy for each if one is enough",
+            );
+        }
+        parts.allowed.push((policy.place.line, all.unwrap_or_default()));
+    }
+    parts.put_together(entry.place, taken);
+    Some(())
 }
 
 /// A rule: text, or `{allow: …}`, `{deny: …}`, `{require: …}`.

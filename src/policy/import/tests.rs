@@ -238,7 +238,15 @@ fn a_source_that_cannot_be_read_is_refused_with_its_place() {
     refused("# nothing\n", (1, 1), "empty");
     refused("a: [", (1, 4), "not readable");
     refused("binds: []\n", (1, 1), "no `mcpAuthorization`");
-    refused("kind: AgentgatewayPolicy\n", (1, 1), "cannot be imported");
+    refused("kind: AgentgatewayPolicy\n", (1, 1), "no `spec.backend.mcp.authorization`");
+    let resource = |authorization: &str| {
+        format!("kind: AgentgatewayPolicy\nspec: {{backend: {{mcp: {{authorization: {authorization}}}}}}}\n")
+    };
+    refused(&resource("{action: Log}"), (2, 24), "`Log` is not known");
+    refused(&resource("{action: Allow}"), (2, 24), "no `policy`");
+    refused(&resource("{policy: {matchExpressions: []}}"), (2, 40), "no expression");
+    refused(&resource("{policy: {expressions: []}}"), (2, 49), "unknown key `expressions`");
+    refused(&format!("{0}---\n{0}", resource("{}")), (1, 1), "2 policies");
     refused("mcpAuthorization: [a]\n", (1, 19), "must be a mapping");
     refused("mcpAuthorization: {rules: a}\n", (1, 27), "must be a list");
     refused("mcpAuthorization: {rules: []}\n", (1, 1), "allows everything");
@@ -262,6 +270,34 @@ fn one_of_several_can_be_chosen() {
     assert!(policy.lost.iter().any(|lost| lost.line == 2), "{:?}", policy.lost);
     assert!(policy.policy.unwrap().contains("\"a\": {scopes: []}"));
     refused(Format::Agentgateway, text, choice(3), (3, 1), "on this line");
+}
+
+/// The rules of a resource of Kubernetes.
+#[track_caller]
+fn resource(action: &str, expressions: &str) -> Imported {
+    let text = format!(
+        "apiVersion: agentgateway.dev/v1alpha1\nkind: AgentgatewayPolicy\nspec:\n  traffic: {{}}\n  backend:\n    mcp:\n      \
+         authorization:\n        action: {action}\n        policy: {{matchExpressions: [{expressions}]}}\n"
+    );
+    import(Format::Agentgateway, "p.yaml", &text, Choice::default()).unwrap()
+}
+
+#[test]
+fn a_resource_of_kubernetes_is_read_as_what_allows_less() {
+    let one = resource("Allow", "'mcp.tool.name in [\"a\", \"b\"]'");
+    assert!(one.lost.iter().any(|lost| lost.line == 4 && lost.what.contains("`traffic`")), "{:?}", one.lost);
+    let policy = Policy::compile("p", &one.policy.unwrap()).unwrap();
+    assert!(sees(&policy, "", Kind::Tool, "a") && sees(&policy, "", Kind::Tool, "b"));
+    let both = "'mcp.tool.name in [\"a\", \"b\"]', 'mcp.tool.name == \"a\"'";
+    let narrowed = resource("Allow", both);
+    assert!(narrowed.lost.iter().any(|lost| lost.line == 9 && lost.what.contains("all of")), "{:?}", narrowed.lost);
+    let policy = Policy::compile("p", &narrowed.policy.unwrap()).unwrap();
+    assert!(sees(&policy, "", Kind::Tool, "a") && !sees(&policy, "", Kind::Tool, "b"));
+    let policy = Policy::compile("p", &resource("Require", both).policy.unwrap()).unwrap();
+    assert!(sees(&policy, "", Kind::Tool, "a") && !sees(&policy, "", Kind::Tool, "b"));
+    let policy = Policy::compile("p", &resource("Deny", both).policy.unwrap()).unwrap();
+    let may = |name| may(&policy, &Caller("", "{}"), Kind::Tool, name, None);
+    assert!(!may("a") && !may("b") && may("c"));
 }
 
 #[test]
