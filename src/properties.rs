@@ -6,7 +6,7 @@
 mod reference;
 
 use crate::caller::{Caller, Scopes, UnixTime};
-use crate::cel::{About, Condition, Declared, Facts};
+use crate::cel::{self, About, Condition, Declared, Facts};
 use crate::json::{Reader, quoted};
 use crate::judge;
 use crate::message::agreement::Mirror;
@@ -295,6 +295,13 @@ pub fn condition(bytes: &[u8]) {
         assert_eq!(condition.evaluate(&facts), (told, steps), "told another thing the second time");
         if let Some(Ok(constant)) = condition.constant() {
             assert!(told.is_err() || told == Ok(constant), "folded wrongly");
+        }
+        let Ok(printed) = cel::parse(source).map(|expr| cel::print(&expr)) else {
+            panic!("compiled what has no tree")
+        };
+        // Escapes may make it longer than a condition can be, and brackets deeper.
+        if let Ok(again) = Condition::compile(&printed, Declared { about, vars: &["owner".into()] }) {
+            assert_eq!(again.evaluate(&facts).0, told, "printed as something else: {printed}");
         }
     }
 }

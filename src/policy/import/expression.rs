@@ -426,11 +426,6 @@ impl Renaming<'_, '_> {
             }
             Term::Kind(_) | Term::Scopes => return Err((at, "a policy cannot say this".to_owned())),
         };
-        let is_plain = |part: &str| {
-            part.starts_with(|first: char| first.is_ascii_alphabetic() || first == '_')
-                && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-                && !["in", "true", "false", "null"].contains(&part)
-        };
         Ok(rest.iter().fold(whole, |of, part| {
             if is_plain(part) {
                 select(of, part)
@@ -441,9 +436,17 @@ impl Renaming<'_, '_> {
     }
 }
 
+/// Whether a key can stand behind a dot: it is a name, and no word that CEL keeps for itself.
+fn is_plain(key: &str) -> bool {
+    matches!(cel::parse(key), Ok(Expr { form: Form::Name(name), .. }) if &*name == key)
+}
+
 /// That a claim is one of these texts, or a list with one of them.
 pub(super) fn claim_is_one_of(claim: &str, values: &[String], may_be_list: bool) -> String {
-    let path = claim.split('.').fold("claims".to_owned(), |path, part| format!("{path}[{}]", cel::quoted(part)));
+    let path = claim.split('.').fold("claims".to_owned(), |path, part| match is_plain(part) {
+        true => format!("{path}.{part}"),
+        false => format!("{path}[{}]", cel::quoted(part)),
+    });
     let list: Vec<String> = values.iter().map(|value| cel::quoted(value)).collect();
     let list = format!("[{}]", list.join(", "));
     if may_be_list {

@@ -78,6 +78,21 @@ fn a_route_as_the_documentation_has_it() {
 }
 
 #[test]
+fn claims_may_have_any_name() {
+    for (claim, told) in [
+        ("tenant", "claims.tenant in"),
+        ("namespace", "claims[\\\"namespace\\\"] in"),
+        ("in.a-b", "claims[\\\"in\\\"][\\\"a-b\\\"] in"),
+    ] {
+        let rule = format!("{{source: {{jwt: {{claims: [{{name: {claim}, values: [a]}}]}}}}}}");
+        let policy = route(&with(&[&rule], "")).policy.unwrap_or_default();
+        assert!(policy.contains(told), "{policy}");
+    }
+    let cel = r#"{cel: 'request.auth.jwt.claims["namespace"] == "a"'}"#;
+    assert!(route(&with(&[cel], "")).policy.is_some());
+}
+
+#[test]
 fn what_comes_first_decides() {
     let policy = |rules: &[&str]| Policy::compile("p", &route(&with(rules, "")).policy.unwrap()).unwrap();
     let open = "{target: {tools: [{backend: files, tool: a}]}}";
