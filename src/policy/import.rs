@@ -116,7 +116,7 @@ fn written(format: Format, file: &str, taken: Taken) -> Imported {
         draft.rules.extend(emit::rules(*kind, &steps, &mut lost));
     }
     if draft.rules.iter().any(|rule| rule.when.is_some()) {
-        let first = steps.iter().find(|step| !step.clause.conditions.is_empty()).or(steps.first());
+        let first = steps.iter().find(|step| !step.clause.conditions.is_empty()).or_else(|| steps.first());
         let line = first.map_or(1, |step| step.line);
         let what =
             "conditions on claims, arguments and names decide about calls (`when`); lists show what scopes allow";
