@@ -12,11 +12,16 @@ mod expression;
 use std::fmt;
 
 use super::document::{Entry, Node, Value};
-use super::draft::{Asks, Draft};
+use super::draft::{self, Asks, Draft};
 use super::flaw::{Findings, Flaws, Place};
 use super::{Kind, Policy};
 use clause::Clause;
 use expression::{Approach, Names, Understood, understand};
+
+/// The most ways in which the rules of a source match.
+const MOST_STEPS: usize = 8_192;
+/// The most of them that are about parts of names.
+const MOST_PATTERNS: usize = 256;
 
 /// A format that can be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -101,8 +106,23 @@ pub fn import(format: Format, file: &str, text: &str, choice: Choice<'_>) -> Res
         Format::Agentgateway => agentgateway::read(text, choice, &mut findings),
         Format::EnvoyAiGateway => envoy::read(text, choice, &mut findings),
     };
-    let taken = findings.or_flaws(taken.unwrap_or_default())?;
+    let taken = taken.unwrap_or_default();
+    refuse_excess(&taken.steps, &mut findings);
+    let taken = findings.or_flaws(taken)?;
     Ok(written(format, file, taken))
+}
+
+/// Refuses what would take too long to be held against each other.
+fn refuse_excess(steps: &[Step], findings: &mut Findings) {
+    let is_pattern = |step: &&Step| matches!(step.clause.names, clause::Names::Like(_));
+    let patterns = steps.iter().filter(is_pattern).nth(MOST_PATTERNS);
+    if let Some(step) = steps.get(MOST_STEPS) {
+        let message = format!("the rules match in more than {MOST_STEPS} ways");
+        findings.add(Place { line: step.line, column: 1 }, message);
+    } else if let Some(step) = patterns {
+        let message = format!("the rules are about parts of names in more than {MOST_PATTERNS} ways");
+        findings.add(Place { line: step.line, column: 1 }, message);
+    }
 }
 
 fn written(format: Format, file: &str, taken: Taken) -> Imported {
@@ -112,8 +132,12 @@ fn written(format: Format, file: &str, taken: Taken) -> Imported {
         Format::EnvoyAiGateway => &[Kind::Tool],
     };
     let mut draft = Draft::default();
+    let mut places: Vec<(String, usize)> = Vec::new();
     for kind in kinds {
-        draft.rules.extend(emit::rules(*kind, &steps, &mut lost));
+        for (rule, line) in emit::rules(*kind, &steps, &mut lost) {
+            places.push((format!("{} {}: ", kind.word(), draft::text(&rule.name)), line));
+            draft.rules.push(rule);
+        }
     }
     if draft.rules.iter().any(|rule| rule.when.is_some()) {
         let first = steps.iter().find(|step| !step.clause.conditions.is_empty()).or_else(|| steps.first());
@@ -138,9 +162,12 @@ fn written(format: Format, file: &str, taken: Taken) -> Imported {
     match draft.write().ok().filter(|_| is_open) {
         Some(written) => {
             let count = rules.saturating_sub(written.left_out.len());
-            lost.extend(
-                written.left_out.into_iter().map(|what| Lost { line: 1, what: format!("left out: {what}") }),
-            );
+            for what in written.left_out {
+                let place = places.iter().find(|(name, _)| what.starts_with(name.as_str()));
+                let line = place.map_or(1, |(_, line)| *line);
+                lost.push(Lost { line, what: format!("left out: {what}") });
+            }
+            lost.sort_by_key(|lost| lost.line);
             let lets_in =
                 Policy::compile(file, &written.text).is_ok_and(|policy| policy.rules().any(|rule| !rule.deny));
             Imported { policy: lets_in.then_some(written.text), lost, rules: count }

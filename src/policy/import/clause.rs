@@ -302,7 +302,10 @@ impl Names {
             Self::Any => false,
             Self::Of(names) if !target.is_pattern => !names.contains(&target.text),
             Self::Like(test) if !target.is_pattern => !test.holds(&target.text),
-            Self::Of(_) | Self::Like(_) => !self.targets(target.kind).iter().any(|own| own.meets(target)),
+            Self::Of(names) => {
+                target.parsed().is_some_and(|pattern| !names.iter().any(|name| pattern.matches(name)))
+            }
+            Self::Like(_) => !self.targets(target.kind).iter().any(|own| own.meets(target)),
         }
     }
 

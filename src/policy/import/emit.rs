@@ -3,7 +3,7 @@
 //! A rule of the policy decides alone about its names. So each rule that is written allows no more than the source
 //! does for any name that it could decide about: it may be left out, or fail to be found, and nothing gets wider.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 
 use super::super::Kind;
 use super::super::draft::{Asks, DraftRule};
@@ -23,30 +23,14 @@ struct Way {
     conditions: BTreeSet<String>,
 }
 
-/// The rules of one kind. The first step that matches decides; where none does, the source refuses.
-pub(super) fn rules(kind: Kind, steps: &[Step], lost: &mut Vec<Lost>) -> Vec<DraftRule> {
+/// The rules of one kind, each with the line it comes from. The first step that matches decides; where none does, the
+/// source refuses.
+pub(super) fn rules(kind: Kind, steps: &[Step], lost: &mut Vec<Lost>) -> Vec<(DraftRule, usize)> {
     let steps: Vec<&Step> =
         steps.iter().filter(|step| step.clause.kind.is_none_or(|about| about == kind)).collect();
-    let mut targets: Vec<(Target, usize)> = Vec::new();
-    for step in &steps {
-        for target in step.clause.names.targets(kind) {
-            if !target.is_pattern && !stands_for_itself(&target.text, kind) {
-                let what = format!("the {} `{}` cannot be named in a policy", kind.word(), target.text);
-                lost.push(Lost { line: step.line, what });
-            } else if !targets.iter().any(|(known, _)| *known == target) {
-                targets.push((target, step.line));
-            }
-        }
-    }
-    if let Some((_, line)) = targets.get(MOST_RULES) {
-        lost.push(Lost {
-            line: *line,
-            what: format!("more than {MOST_RULES} {}: the others are refused", kind.section()),
-        });
-        targets.truncate(MOST_RULES);
-    }
+    let targets = targets(kind, &steps, lost);
     let found: Vec<(Target, Vec<Way>)> =
-        targets.into_iter().map(|(target, _)| (target.clone(), ways(&target, &steps))).collect();
+        targets.into_iter().map(|target| (target.clone(), ways(&target, &steps))).collect();
     let open: Vec<&Target> = found.iter().filter(|(_, ways)| !ways.is_empty()).map(|(target, _)| target).collect();
     let rules = found.iter().filter_map(|(target, ways)| {
         let asks = if ways.is_empty() {
@@ -63,12 +47,33 @@ pub(super) fn rules(kind: Kind, steps: &[Step], lost: &mut Vec<Lost>) -> Vec<Dra
             Asks::Nobody => refusing(target, &steps).collect(),
             Asks::Undecided | Asks::AnyOf(_) => ways.iter().map(|way| way.line).collect(),
         };
+        let line = lines.first().copied().unwrap_or(1);
         let lines: Vec<String> = lines.iter().map(ToString::to_string).collect();
         let notes = if lines.is_empty() { Vec::new() } else { vec![format!("from line {}", lines.join(", "))] };
         let Target { kind, text, is_pattern } = target.clone();
-        Some(DraftRule { kind, name: text, is_pattern, notes, asks, when })
+        Some((DraftRule { kind, name: text, is_pattern, notes, asks, when }, line))
     });
     rules.collect()
+}
+
+/// What rules of a policy can be about, each once.
+fn targets(kind: Kind, steps: &[&Step], lost: &mut Vec<Lost>) -> Vec<Target> {
+    let (mut targets, mut known) = (Vec::new(), HashSet::new());
+    for step in steps {
+        for target in step.clause.names.targets(kind) {
+            if !target.is_pattern && !stands_for_itself(&target.text, kind) {
+                let what = format!("the {} `{}` cannot be named in a policy", kind.word(), target.text);
+                lost.push(Lost { line: step.line, what });
+            } else if targets.len() == MOST_RULES {
+                let what = format!("more than {MOST_RULES} {}: the others are refused", kind.section());
+                lost.push(Lost { line: step.line, what });
+                return targets;
+            } else if known.insert((target.text.clone(), target.is_pattern)) {
+                targets.push(target);
+            }
+        }
+    }
+    targets
 }
 
 /// The lines that refuse all of the target, whoever asks.

@@ -209,6 +209,14 @@ fn names_that_mean_more_in_a_policy_are_left_out() {
 }
 
 #[test]
+fn a_rule_that_a_policy_does_not_take_is_told_with_its_line() {
+    // They meet in some names, and neither is more specific.
+    let rules = ["'mcp.tool.name.startsWith(\"ab\")'", "'mcp.tool.name.endsWith(\"cd\")'"];
+    let policy = lost(&rules, 6, "left out: tool \"*cd\"").unwrap();
+    assert!(policy.contains("\"ab*\": {scopes: []}"), "{policy}");
+}
+
+#[test]
 fn a_variable_of_a_macro_cannot_take_the_place_of_a_name() {
     for rule in [
         "'mcp.tool.name == \"x\" && jwt.groups.exists(jwt, jwt == \"a\")'",
@@ -260,6 +268,24 @@ fn a_source_that_cannot_be_read_is_refused_with_its_place() {
     refused(&"a".repeat(5 * 1024 * 1024), (1, 1), "more than");
     let nested = format!("{}a{}", "[".repeat(100), "]".repeat(100));
     assert!(import(Format::Agentgateway, "s", &nested, Choice::default()).is_err());
+}
+
+#[test]
+fn what_would_take_too_long_is_refused() {
+    let rules = |count: usize, rule: fn(usize) -> String| {
+        let rules: Vec<String> = (0..count).map(rule).collect();
+        configuration(&rules.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    let refused =
+        |text: &str, place, message| refused(Format::Agentgateway, text, Choice::default(), place, message);
+    let pattern = |at| format!("'mcp.tool.name.startsWith(\"{at}\")'");
+    refused(&rules(257, pattern), (261, 1), "parts of names");
+    let name = |at| format!("'mcp.tool.name == \"{at}\"'");
+    refused(&rules(8193, name), (8197, 1), "8192 ways");
+    let text = rules(5000, name);
+    let imported = import(Format::Agentgateway, "c", &text, Choice::default()).unwrap();
+    assert_eq!(imported.rules, 4096);
+    assert!(imported.lost.iter().any(|lost| lost.line == 4101 && lost.what.contains("more than 4096")));
 }
 
 #[test]
@@ -319,7 +345,7 @@ proptest! {
         for format in Format::ALL {
             let _ = import(format, "t", &text, Choice::default());
         }
-        let quoted = crate::policy::draft::text(&rule);
+        let quoted = draft::text(&rule);
         let Ok(imported) = import(Format::Agentgateway, "t", &configuration(&[&quoted]), Choice::default()) else {
             return Ok(());
         };
