@@ -17,6 +17,7 @@ mod network;
 mod never;
 mod parser;
 mod plan;
+mod print;
 mod shape;
 mod text;
 mod time;
@@ -25,7 +26,9 @@ mod value;
 
 pub use error::Error;
 use eval::Evaluation;
+pub(crate) use parser::{Binary, Expr, Form, Literal};
 use plan::{Document, Fact, Plan};
+pub(crate) use print::{print, quoted};
 pub use shape::Types;
 pub(crate) use time::parse_timestamp;
 
@@ -161,6 +164,17 @@ impl Look {
             Self::Time => "request.time",
         }
     }
+}
+
+/// The tree of an expression that was written for another program: its names need not be declared here.
+///
+/// # Errors
+/// What is wrong with its syntax.
+pub(crate) fn parse(source: &str) -> Result<Expr, Fault> {
+    if source.len() > LONGEST {
+        return Err(Fault::new(0, format!("the expression is longer than {LONGEST} bytes")));
+    }
+    parser::parse(source)
 }
 
 /// A condition, ready to be evaluated.

@@ -2,7 +2,9 @@
 //! read to standard output; a reader that has gone is no error.
 
 pub(crate) mod explain;
+mod export;
 mod healthcheck;
+mod import;
 mod init;
 mod learn;
 mod lint;
@@ -59,6 +61,9 @@ fn policy_task(task: PolicyTask) -> ExitCode {
     match task {
         PolicyTask::Check { file, tools, json } => policy::check(&file, tools.as_deref(), json),
         PolicyTask::Init(args) => init::run(&args),
+        PolicyTask::Import(args) => import::run(&args),
+        PolicyTask::Export(args) => export::run(&args),
+        PolicyTask::Schema => print(crate::policy::schema::schema().as_bytes()),
         PolicyTask::Lint { file, access, json } => lint::run(&file, &access, json),
         PolicyTask::Learn { audit, base } => learn::run(&audit, base.as_deref()),
         PolicyTask::Lock(args) => lock::run(&args),
@@ -192,6 +197,10 @@ mod tests {
             "token --sub alice --scope public:read --scope a --exp-hours 1",
             "policy check policy.yaml --tools tools.json --json",
             "policy init --upstream unix:/run/mcp/server.sock#/mcp --token-file a",
+            "policy schema",
+            "policy import --from agentgateway config.yaml --target files --line 20",
+            "policy import --from envoy-ai-gateway route.yaml",
+            "policy export --to x-access-policy policy.yaml --name p --namespace n --target backend/b --caller a=serviceaccount:s --base-protocol --cel",
             "policy lint policy.yaml --upstream http://127.0.0.1:9000/mcp --json",
             "policy learn audit.jsonl --base policy.yaml",
             "policy lock --upstream http://127.0.0.1:9000/mcp --token-file a --token-file b -o tools.lock",

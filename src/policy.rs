@@ -13,9 +13,11 @@ mod compare;
 mod compile;
 pub(crate) mod document;
 pub mod draft;
+pub mod export;
 pub(crate) mod fields;
 pub(crate) mod flaw;
 mod hidden;
+pub mod import;
 mod index;
 mod inside;
 mod json;
@@ -27,8 +29,10 @@ mod recorded;
 pub mod review;
 mod rule;
 mod sample;
+pub mod schema;
 mod scope;
 mod selftest;
+mod shape;
 pub mod starting;
 mod suggest;
 pub(crate) use suggest::nearest;
@@ -115,6 +119,24 @@ pub enum OnDeny {
     Hide,
 }
 
+impl OnDeny {
+    /// Every one, in the order in which they are told.
+    pub const ALL: [Self; 3] = [Self::Challenge, Self::Explain, Self::Hide];
+
+    /// The words of all of them.
+    pub const WORDS: [&'static str; 3] = [Self::Challenge.word(), Self::Explain.word(), Self::Hide.word()];
+
+    /// The word in a policy.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Challenge => "challenge",
+            Self::Explain => "explain",
+            Self::Hide => "hide",
+        }
+    }
+}
+
 /// Whether a rule is enforced.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum Mode {
@@ -123,6 +145,23 @@ pub enum Mode {
     Enforce,
     /// It is evaluated and reported.
     Shadow,
+}
+
+impl Mode {
+    /// Both, the default first.
+    pub const ALL: [Self; 2] = [Self::Enforce, Self::Shadow];
+
+    /// The words of both.
+    pub const WORDS: [&'static str; 2] = [Self::Enforce.word(), Self::Shadow.word()];
+
+    /// The word in a policy.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Enforce => "enforce",
+            Self::Shadow => "shadow",
+        }
+    }
 }
 
 /// Why a caller is refused.
@@ -512,17 +551,9 @@ impl Policy {
     }
 }
 
-/// The keys of the format, of policies, rules and tests, some of them more than once.
+/// The keys of the format, of each of its mappings, some of them more than once.
 pub fn keys() -> impl Iterator<Item = &'static str> {
-    let lists: [&[&str]; 6] = [
-        &compile::KEYS,
-        &rule::KEYS,
-        &selftest::KEYS,
-        &selftest::CALL_KEYS,
-        &selftest::REQUEST_KEYS,
-        &selftest::EXPECT_KEYS,
-    ];
-    lists.into_iter().flatten().copied()
+    shape::ALL.into_iter().flat_map(|shape| shape.keys).map(|key| key.name)
 }
 
 /// The rule that decides, and the rule in shadow that would, were it enforced.

@@ -6,7 +6,7 @@
 mod reference;
 
 use crate::caller::{Caller, Scopes, UnixTime};
-use crate::cel::{About, Condition, Declared, Facts};
+use crate::cel::{self, About, Condition, Declared, Facts};
 use crate::json::{Reader, quoted};
 use crate::judge;
 use crate::message::agreement::Mirror;
@@ -14,6 +14,7 @@ use crate::message::lists::{Filter, Freshness, ListKind, Passed, TaskSeals};
 use crate::message::sse::{Event, EventStream};
 use crate::message::tasks::TaskRole;
 use crate::message::{Ask, Message, recognise as recognise_body};
+use crate::policy::import::{self, Choice, Format};
 use crate::policy::{Kind, Mode, Policy, Ruling};
 use crate::session::Sealer;
 use crate::session::task::Maker;
@@ -262,6 +263,17 @@ pub fn policy(bytes: &[u8]) {
     }
 }
 
+/// Any text is imported or has flaws; what is written compiles.
+pub fn import(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    for format in Format::ALL {
+        let Ok(imported) = import::import(format, "fuzz", text, Choice::default()) else { continue };
+        if let Some(policy) = imported.policy {
+            assert!(Policy::compile("fuzz", &policy).is_ok(), "wrote what does not compile: {policy}");
+        }
+    }
+}
+
 /// A condition, and behind a line end the arguments of a call: any text compiles or has a fault within it, and what
 /// compiles is told, the same way each time, in a bounded number of steps.
 pub fn condition(bytes: &[u8]) {
@@ -283,6 +295,13 @@ pub fn condition(bytes: &[u8]) {
         assert_eq!(condition.evaluate(&facts), (told, steps), "told another thing the second time");
         if let Some(Ok(constant)) = condition.constant() {
             assert!(told.is_err() || told == Ok(constant), "folded wrongly");
+        }
+        let Ok(printed) = cel::parse(source).map(|expr| cel::print(&expr)) else {
+            panic!("compiled what has no tree")
+        };
+        // Escapes may make it longer than a condition can be, and brackets deeper.
+        if let Ok(again) = Condition::compile(&printed, Declared { about, vars: &["owner".into()] }) {
+            assert_eq!(again.evaluate(&facts).0, told, "printed as something else: {printed}");
         }
     }
 }
@@ -405,6 +424,16 @@ mod tests {
             "{\"version\": 1, \"tools\": {\"a\": {\"deny\": true}}}",
         ])) {
             super::policy(&bytes);
+        }
+
+        #[test]
+        fn import(bytes in like(&[
+            "mcpAuthorization:\n  rules:\n    - 'mcp.tool.name == \"a\" && \"r\" in jwt.scope.split(\" \")'\n    - deny: '!(jwt.x in [1])'\n",
+            "{\"apiVersion\": \"aigateway.envoyproxy.io/v1beta1\", \"kind\": \"MCPRoute\", \"spec\": {\"backendRefs\": [{\"name\": \"a\"}], \
+             \"securityPolicy\": {\"authorization\": {\"rules\": [{\"target\": {\"tools\": [{\"backend\": \"a\", \"tool\": \"t\"}]}, \
+             \"cel\": \"request.mcp.tool != 't'\"}]}}}}",
+        ])) {
+            super::import(&bytes);
         }
     }
 }

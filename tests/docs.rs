@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use toolgate::policy::Policy;
+use toolgate::policy::export::{Caller, Wanted, x_access_policy};
+use toolgate::policy::import::{Choice, Format, import};
 use toolgate::refusal::{Era, Refusal};
 use toolgate::report::metrics::{IntrospectionResult, JwksResult, MethodLabel, Metrics, Subject};
 
@@ -108,6 +110,38 @@ fn check_policies(name: &str, text: &str, mark: &str, fewest: usize) {
             assert!(test.passed(), "{name}, block at line {line}: {:?}", test.failures);
         }
     }
+}
+
+#[test]
+fn what_the_book_moves_becomes_what_it_says() {
+    let page = chapter("moving.md");
+    check_policies("moving.md", &page, "yaml policy", 2);
+    let without_head = |text: &str| {
+        let lines: Vec<&str> = text.lines().skip_while(|line| line.starts_with('#')).collect();
+        format!("{}\n", lines.join("\n"))
+    };
+    let results = blocks(&page, "yaml policy");
+    for (at, (format, target)) in
+        [(Format::Agentgateway, Some("files")), (Format::EnvoyAiGateway, None)].into_iter().enumerate()
+    {
+        let (_, source) = blocks(&page, &format!("yaml {}", format.word())).remove(0);
+        let imported = import(format, "source", &source, Choice { target, line: None }).unwrap();
+        assert_eq!(without_head(&imported.policy.unwrap()), results[at].1, "{:#?}", imported.lost);
+    }
+    let (_, source) = blocks(&page, "yaml source of x-access-policy").remove(0);
+    let policy = Policy::compile("policy.yaml", &source).unwrap();
+    let callers =
+        ["reports:read=serviceaccount:agents/reader", "reports:write=spiffe://example.com/ns/agents/sa/writer"];
+    let wanted = Wanted {
+        name: "reports",
+        namespace: Some("agents"),
+        target: "backend/reports",
+        callers: callers.iter().map(|caller| Caller::read(caller).unwrap()).collect(),
+        base_protocol: false,
+        cel: false,
+    };
+    let exported = x_access_policy(&policy, "policy.yaml", &wanted).unwrap();
+    assert_eq!(without_head(&exported.text.unwrap()), blocks(&page, "yaml x-access-policy")[0].1);
 }
 
 #[test]

@@ -4,16 +4,16 @@ use super::Fault;
 use super::lexer::{Spanned, Token, tokens};
 
 /// An expression and the byte it is told by: the operator of an operation, the name of a call.
-#[derive(Debug)]
-pub(super) struct Expr {
-    pub(super) at: usize,
-    pub(super) depth: usize,
-    pub(super) form: Form,
+#[derive(Debug, Clone)]
+pub(crate) struct Expr {
+    pub(crate) at: usize,
+    pub(crate) depth: usize,
+    pub(crate) form: Form,
 }
 
 /// The forms of expressions.
-#[derive(Debug)]
-pub(super) enum Form {
+#[derive(Debug, Clone)]
+pub(crate) enum Form {
     Literal(Literal),
     Name(Box<str>),
     Select(Box<Expr>, Box<str>),
@@ -34,7 +34,7 @@ pub(super) enum Form {
 
 /// A value that stands in the text.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Literal {
+pub(crate) enum Literal {
     Null,
     Bool(bool),
     Int(i64),
@@ -45,7 +45,7 @@ pub(super) enum Literal {
 
 /// The operators between two values.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Binary {
+pub(crate) enum Binary {
     Equal,
     NotEqual,
     Less,
@@ -61,7 +61,7 @@ pub(super) enum Binary {
 }
 
 impl Binary {
-    pub(super) const fn sign(self) -> &'static str {
+    pub(crate) const fn sign(self) -> &'static str {
         match self {
             Self::Equal => "==",
             Self::NotEqual => "!=",
@@ -79,7 +79,7 @@ impl Binary {
     }
 
     /// How tightly it binds: relations, then sums, then products.
-    const fn level(self) -> usize {
+    pub(super) const fn level(self) -> usize {
         match self {
             Self::Equal
             | Self::NotEqual

@@ -13,7 +13,7 @@ use super::{counted, print, say};
 use crate::caller::Scopes;
 use crate::live;
 use crate::policy::review::{self, Answer, Change, Direction, Effect, Holder, Replay, TooVaried, Way};
-use crate::policy::{Kind, OnDeny, Policy};
+use crate::policy::{Kind, Policy};
 use crate::report::explained::rate;
 use crate::settings::args::{DiffArgs, FailOn, MatrixFormat};
 
@@ -163,7 +163,7 @@ fn changes_as_text(changes: &[Change<'_>]) -> String {
             let _ = match effect {
                 Effect::Gained(way) => writeln!(text, "  + gained by {way}"),
                 Effect::Lost(way) => writeln!(text, "  - lost by {way}"),
-                Effect::Told(old, new) => writeln!(text, "  ~ on_deny: {} → {}", told(*old), told(*new)),
+                Effect::Told(old, new) => writeln!(text, "  ~ on_deny: {} → {}", old.word(), new.word()),
                 Effect::Condition(old, new) => {
                     writeln!(text, "  ~ when: {} → {}", written(old.as_deref()), written(new.as_deref()))
                 }
@@ -198,7 +198,7 @@ fn changes_as_json(changes: &[Change<'_>]) -> Value {
             Effect::Lost(Way(scopes)) => {
                 return json!({"effect": "lost", "direction": "tightened", "scopes": scopes});
             }
-            Effect::Told(old, new) => ("on_deny", Some(told(*old).to_owned()), Some(told(*new).to_owned())),
+            Effect::Told(old, new) => ("on_deny", Some(old.word().to_owned()), Some(new.word().to_owned())),
             Effect::Condition(old, new) => ("when", old.clone(), new.clone()),
             Effect::Rate(old, new) => ("rate_limit", old.as_ref().map(rate), new.as_ref().map(rate)),
         };
@@ -244,12 +244,4 @@ fn written(text: Option<&str>) -> &str {
 
 fn joined(ways: &[Way]) -> String {
     ways.iter().map(ToString::to_string).collect::<Vec<_>>().join(", or ")
-}
-
-const fn told(on_deny: OnDeny) -> &'static str {
-    match on_deny {
-        OnDeny::Challenge => "challenge",
-        OnDeny::Explain => "explain",
-        OnDeny::Hide => "hide",
-    }
 }

@@ -7,18 +7,15 @@ use super::pattern::{MOST_RUNS, Pattern, PatternFault, Step, Syntax, intersects}
 use super::rule::{Effect, RegexRoom, Rule, read_body};
 use super::sample::read_mode;
 use super::selftest;
+use super::shape::POLICY;
 use super::table::{Draft, RuleTable, refuse_conflicts};
 use super::{Kind, LONGEST_NAME, LONGEST_URI, Mode, Policy};
 use crate::cel::About;
 
 const SORT: Sort = Sort { name: "policy", blank: "a policy that refuses everything is written `version: 1`" };
 
-/// The keys of a policy.
-pub(crate) const KEYS: [&str; 8] =
-    ["version", "mode", "scopes", "tools", "prompts", "resources", "methods", "tests"];
-
 /// Methods that every authenticated caller may call, or that are judged by the tool, prompt or resource they name.
-const RESERVED_METHODS: [&str; 15] = [
+pub(super) const RESERVED_METHODS: [&str; 15] = [
     "initialize",
     "ping",
     "server/discover",
@@ -60,7 +57,7 @@ fn read_root(root: &Node, policy: &mut Policy, findings: &mut Findings) {
             return;
         }
     };
-    let fields = Fields::of_entries(entries, "policy", &KEYS, findings);
+    let fields = Fields::of_entries(entries, POLICY.name, &POLICY.names(), findings);
     check_version(fields.value("version"), findings);
     if let Some((mode, sample)) = fields.value("mode").and_then(|field| read_mode(field, findings)) {
         (policy.mode, policy.sample) = (mode, sample);

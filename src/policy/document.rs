@@ -81,6 +81,26 @@ pub(crate) struct Sort {
 
 /// The tree of the one document in `text`; `None` where `findings` says why there is none.
 pub(crate) fn read(text: &str, sort: Sort, findings: &mut Findings) -> Option<Node> {
+    let roots = read_stream(text, sort, false, findings)?;
+    let root = roots.into_iter().find(|root| !root.is_absent());
+    if root.is_none() {
+        findings.add_with_hint(Place::START, format!("the {} is empty", sort.name), sort.blank);
+    }
+    root
+}
+
+/// The trees of all documents in `text`, those that say nothing left out.
+pub(crate) fn read_all(text: &str, sort: Sort, findings: &mut Findings) -> Option<Vec<Node>> {
+    let mut roots = read_stream(text, sort, true, findings)?;
+    roots.retain(|root| !root.is_absent());
+    if roots.is_empty() {
+        findings.add_with_hint(Place::START, format!("the {} is empty", sort.name), sort.blank);
+        return None;
+    }
+    Some(roots)
+}
+
+fn read_stream(text: &str, sort: Sort, may_be_many: bool, findings: &mut Findings) -> Option<Vec<Node>> {
     let name = sort.name;
     if text.len() > LARGEST {
         findings.add(Place::START, format!("the {name} has {} bytes, more than {LARGEST}", text.len()));
@@ -95,7 +115,7 @@ pub(crate) fn read(text: &str, sort: Sort, findings: &mut Findings) -> Option<No
         flow_nesting_limit: DEEPEST,
         block_nesting_limit: DEEPEST,
     };
-    let mut tree = Tree { sort, root: None, open: Vec::new(), documents: 0, findings };
+    let mut tree = Tree { sort, may_be_many, roots: Vec::new(), open: Vec::new(), documents: 0, findings };
     for event in Parser::new_from_str_with_options(text, options) {
         match event {
             Ok((event, span)) => tree.take(event, span)?,
@@ -105,11 +125,7 @@ pub(crate) fn read(text: &str, sort: Sort, findings: &mut Findings) -> Option<No
             }
         }
     }
-    let root = tree.root.filter(|root| !root.is_absent());
-    if root.is_none() {
-        findings.add_with_hint(Place::START, format!("the {name} is empty"), sort.blank);
-    }
-    root
+    Some(tree.roots)
 }
 
 fn place(marker: &Marker) -> Place {
@@ -119,7 +135,9 @@ fn place(marker: &Marker) -> Place {
 /// A tree that is being built.
 struct Tree<'f> {
     sort: Sort,
-    root: Option<Node>,
+    /// Whether a second document may follow.
+    may_be_many: bool,
+    roots: Vec<Node>,
     open: Vec<Open>,
     documents: usize,
     findings: &'f mut Findings,
@@ -195,7 +213,7 @@ impl Tree<'_> {
 
     fn start_document(&mut self, here: Place) -> Option<()> {
         self.documents = self.documents.saturating_add(1);
-        if self.documents > 1 {
+        if self.documents > 1 && !self.may_be_many {
             self.findings.add_with_hint(
                 here,
                 "a second document starts here",
@@ -224,7 +242,7 @@ impl Tree<'_> {
     /// Puts a complete node where it belongs.
     fn put(&mut self, node: Node) {
         match self.open.last_mut() {
-            None => self.root = Some(node),
+            None => self.roots.push(node),
             Some(Open::List { items, .. }) => items.push(node),
             Some(Open::Map { entries, keys, next, .. }) => match std::mem::replace(next, Next::Key) {
                 Next::Key => *next = key(node, entries, keys, self.findings),

@@ -2,6 +2,7 @@
 
 use super::document::{Entry, Node, Value};
 use super::flaw::{Findings, Place, Quoted};
+use super::shape::Shape;
 use super::suggest::nearest;
 
 /// The known keys of one mapping.
@@ -22,6 +23,11 @@ impl<'n> Fields<'n> {
                 None
             }
         }
+    }
+
+    /// The mapping under `owner`, by its table of keys.
+    pub(crate) fn of_shape(owner: &'n Entry, shape: &Shape, findings: &mut Findings) -> Option<Self> {
+        Self::of(owner, shape.name, &shape.names(), findings)
     }
 
     pub(crate) fn of_entries(entries: &'n [Entry], what: &str, known: &[&str], findings: &mut Findings) -> Self {
@@ -51,6 +57,14 @@ fn refuse_key(entry: &Entry, what: &str, known: &[&str], findings: &mut Findings
     let hint = nearest(&entry.key, known)
         .map_or_else(|| format!("a {what} knows {}", words(known)), |word| format!("did you mean `{word}`?"));
     findings.add_with_hint(entry.place, format!("unknown key {key} in a {what}"), hint);
+}
+
+/// Refuses a word that is none of those which a key can be.
+pub(crate) fn refuse_word(field: &Entry, text: &str, known: &[&str], findings: &mut Findings) {
+    let hint = nearest(text, known)
+        .map_or_else(|| format!("it can be {}", words(known)), |word| format!("did you mean `{word}`?"));
+    let message = format!("`{}` cannot be {}", field.key, Quoted(text));
+    findings.add_with_hint(field.value_place(), message, hint);
 }
 
 /// `a`, `b` and `c`, for a message.

@@ -1,9 +1,9 @@
 //! Rate limits: what a rule says, and the arithmetic of one counter. Who counts has a clock, and is not here.
 
 use super::document::{Entry, Value};
-use super::fields::{Fields, text_of, words};
+use super::fields::{Fields, refuse_word, text_of};
 use super::flaw::{Findings, Quoted};
-use super::suggest::nearest;
+use super::shape::RATE_LIMIT;
 
 /// What a limit is counted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -18,6 +18,26 @@ pub enum LimitBy {
     Session,
 }
 
+impl LimitBy {
+    /// Every one, the default first.
+    pub const ALL: [Self; 4] = [Self::Subject, Self::Client, Self::Tool, Self::Session];
+
+    /// The words of all of them.
+    pub const WORDS: [&'static str; 4] =
+        [Self::Subject.word(), Self::Client.word(), Self::Tool.word(), Self::Session.word()];
+
+    /// The word in a policy.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Subject => "subject",
+            Self::Client => "client",
+            Self::Tool => "tool",
+            Self::Session => "session",
+        }
+    }
+}
+
 /// At most so many requests in so much time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct RateLimit {
@@ -30,7 +50,7 @@ pub struct RateLimit {
 }
 
 /// The most requests of a limit.
-const MOST_REQUESTS: u32 = 1_000_000;
+pub(super) const MOST_REQUESTS: u32 = 1_000_000;
 const SECOND: u64 = 1_000_000_000;
 /// The longest time of a limit: a day.
 const LONGEST: u64 = 86_400 * SECOND;
@@ -54,7 +74,7 @@ impl RateLimit {
 
 /// Reads `rate_limit: {requests: 10, per: 1m, by: subject}`.
 pub(super) fn read(entry: &Entry, findings: &mut Findings) -> Option<RateLimit> {
-    let fields = Fields::of(entry, "rate limit", &["requests", "per", "by"], findings)?;
+    let fields = Fields::of_shape(entry, &RATE_LIMIT, findings)?;
     let requests = match fields.value("requests") {
         Some(field) => read_requests(field, findings),
         None => {
@@ -111,19 +131,12 @@ fn read_time(field: &Entry, findings: &mut Findings) -> Option<u64> {
 }
 
 fn read_by(field: &Entry, findings: &mut Findings) -> Option<LimitBy> {
-    const WORDS: [&str; 4] = ["subject", "client", "tool", "session"];
-    match text_of(&field.node, "`by`", findings)? {
-        "subject" => Some(LimitBy::Subject),
-        "client" => Some(LimitBy::Client),
-        "tool" => Some(LimitBy::Tool),
-        "session" => Some(LimitBy::Session),
-        other => {
-            let hint = nearest(other, &WORDS)
-                .map_or_else(|| format!("it can be {}", words(&WORDS)), |word| format!("did you mean `{word}`?"));
-            findings.add_with_hint(field.value_place(), format!("`by` cannot be {}", Quoted(other)), hint);
-            None
-        }
+    let text = text_of(&field.node, "`by`", findings)?;
+    let known = LimitBy::ALL.into_iter().find(|by| by.word() == text);
+    if known.is_none() {
+        refuse_word(field, text, &LimitBy::WORDS, findings);
     }
+    known
 }
 
 #[cfg(test)]

@@ -1,13 +1,13 @@
 //! One rule: what it is about, and what it asks for.
 
 use super::document::{Entry, Value};
-use super::fields::{Fields, is_true, text_of, words};
-use super::flaw::{Findings, Place, Quoted};
+use super::fields::{Fields, is_true, refuse_word, text_of, words};
+use super::flaw::{Findings, Place};
 use super::pattern::{Pattern, Specificity};
 use super::rate::{self, RateLimit};
 use super::sample::{Sample, read_mode};
 use super::scope::{Grants, LONGEST_LIST, ScopeId, ScopeTable};
-use super::suggest::nearest;
+use super::shape::RULE;
 use super::{Kind, Limit, Mode, OnDeny};
 use crate::cel::{self, About, Condition, Declared};
 
@@ -120,9 +120,6 @@ impl Rule {
     }
 }
 
-/// The keys of a rule.
-pub(crate) const KEYS: [&str; 7] = ["scopes", "any_of", "deny", "on_deny", "when", "mode", "rate_limit"];
-
 /// Reads what stands under the name of a rule; `None` where a flaw says why it cannot be used.
 pub(super) fn read_body(
     entry: &Entry,
@@ -132,7 +129,7 @@ pub(super) fn read_body(
     findings: &mut Findings,
 ) -> Option<Body> {
     let before = findings.count();
-    let fields = Fields::of(entry, "rule", &KEYS, findings)?;
+    let fields = Fields::of_shape(entry, &RULE, findings)?;
     let on_deny = fields.value("on_deny").map(|field| (field, read_on_deny(field, findings)));
     let effect = read_effect(entry, &fields, scopes, findings);
     let on_deny = match (&effect, on_deny) {
@@ -280,20 +277,18 @@ fn read_alternatives(field: &Entry, scopes: &mut ScopeTable, findings: &mut Find
 }
 
 fn read_on_deny(field: &Entry, findings: &mut Findings) -> Option<OnDeny> {
-    const WORDS: [&str; 3] = ["challenge", "explain", "hide"];
     if field.node.is_absent() {
-        findings.add_with_hint(field.place, "`on_deny` has no value", format!("it can be {}", words(&WORDS)));
+        findings.add_with_hint(
+            field.place,
+            "`on_deny` has no value",
+            format!("it can be {}", words(&OnDeny::WORDS)),
+        );
         return None;
     }
-    match text_of(&field.node, "`on_deny`", findings)? {
-        "challenge" => Some(OnDeny::Challenge),
-        "explain" => Some(OnDeny::Explain),
-        "hide" => Some(OnDeny::Hide),
-        other => {
-            let hint = nearest(other, &WORDS)
-                .map_or_else(|| format!("it can be {}", words(&WORDS)), |word| format!("did you mean `{word}`?"));
-            findings.add_with_hint(field.node.place, format!("`on_deny` cannot be {}", Quoted(other)), hint);
-            None
-        }
+    let text = text_of(&field.node, "`on_deny`", findings)?;
+    let known = OnDeny::ALL.into_iter().find(|on_deny| on_deny.word() == text);
+    if known.is_none() {
+        refuse_word(field, text, &OnDeny::WORDS, findings);
     }
+    known
 }

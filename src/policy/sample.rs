@@ -2,9 +2,9 @@
 
 use super::Mode;
 use super::document::{Entry, Node, Value};
-use super::fields::{Fields, text_of, words};
+use super::fields::{Fields, refuse_word, text_of, words};
 use super::flaw::{Findings, Quoted};
-use super::suggest::nearest;
+use super::shape::SHARE;
 
 /// A share of all, in millionths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,14 +31,13 @@ impl Sample {
 
 /// Reads `mode: enforce`, `mode: shadow`, or `mode: {shadow: 10%}`.
 pub(super) fn read_mode(field: &Entry, findings: &mut Findings) -> Option<(Mode, Sample)> {
-    const WORDS: [&str; 2] = ["enforce", "shadow"];
     if field.node.is_absent() {
-        findings.add_with_hint(field.place, "`mode` has no value", format!("it can be {}", words(&WORDS)));
+        findings.add_with_hint(field.place, "`mode` has no value", format!("it can be {}", words(&Mode::WORDS)));
         return None;
     }
     if let Value::Map(_) = &field.node.value {
         let before = findings.count();
-        let fields = Fields::of(field, "mode", &["shadow"], findings)?;
+        let fields = Fields::of_shape(field, &SHARE, findings)?;
         let Some(share) = fields.value("shadow") else {
             if findings.count() == before {
                 findings.add_with_hint(field.value_place(), "`mode` says nothing", "write `mode: {shadow: 10%}`");
@@ -47,16 +46,12 @@ pub(super) fn read_mode(field: &Entry, findings: &mut Findings) -> Option<(Mode,
         };
         return read_share(&share.node, findings).map(|sample| (Mode::Shadow, sample));
     }
-    match text_of(&field.node, "`mode`", findings)? {
-        "enforce" => Some((Mode::Enforce, Sample::ALL)),
-        "shadow" => Some((Mode::Shadow, Sample::ALL)),
-        other => {
-            let hint = nearest(other, &WORDS)
-                .map_or_else(|| format!("it can be {}", words(&WORDS)), |word| format!("did you mean `{word}`?"));
-            findings.add_with_hint(field.node.place, format!("`mode` cannot be {}", Quoted(other)), hint);
-            None
-        }
+    let text = text_of(&field.node, "`mode`", findings)?;
+    let known = Mode::ALL.into_iter().find(|mode| mode.word() == text);
+    if known.is_none() {
+        refuse_word(field, text, &Mode::WORDS, findings);
     }
+    known.map(|mode| (mode, Sample::ALL))
 }
 
 fn read_share(node: &Node, findings: &mut Findings) -> Option<Sample> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::document::{Entry, Node, Value};
 use super::fields::{Fields, text_of};
 use super::flaw::{Findings, Place, Quoted};
+use super::shape::SCOPE;
 use crate::caller::Scopes;
 
 /// The number of a scope within one policy.
@@ -142,7 +143,7 @@ impl ScopeTable {
         let mut edges: Vec<Edge> = Vec::new();
         for entry in section {
             let scope = check_token(&entry.key, entry.place, findings).then(|| self.number(&entry.key));
-            let Some(fields) = Fields::of(entry, "scope", &["implies"], findings) else { continue };
+            let Some(fields) = Fields::of_shape(entry, &SCOPE, findings) else { continue };
             let Some(implies) = fields.value("implies") else { continue };
             for (to, place) in self.read_list(implies, "implies", findings) {
                 edges.extend(scope.map(|from| Edge { from, to, place }));

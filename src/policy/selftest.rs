@@ -4,6 +4,7 @@ use super::document::{Entry, Node, Value};
 use super::fields::{Fields, text_of, words};
 use super::flaw::{Findings, Place, Quoted};
 use super::json::json_of;
+use super::shape::{CALL, EXPECTATION, REQUEST, SIGHT, TEST};
 use super::{Denial, DenyReason, Kind, Policy, Ruling};
 use crate::caller::Scopes;
 use crate::cel::{self, Facts};
@@ -188,13 +189,10 @@ pub(super) fn read(section: &Entry, findings: &mut Findings) -> Vec<SelfTest> {
     items.iter().filter_map(|item| read_test(item, findings)).collect()
 }
 
-/// The keys of a test.
-pub(crate) const KEYS: [&str; 8] = ["name", "token", "tools", "prompts", "resources", "call", "expect", "request"];
-
 fn read_test(item: &Node, findings: &mut Findings) -> Option<SelfTest> {
     let before = findings.count();
     let entries = entries_of(item, item.place, "a test", findings)?;
-    let fields = Fields::of_entries(entries, "test", &KEYS, findings);
+    let fields = Fields::of_entries(entries, TEST.name, &TEST.names(), findings);
     let name = required(&fields, "name", item.place, findings);
     let name = name.and_then(|entry| text_of(&entry.node, "the name of a test", findings)).unwrap_or_default();
     let token = required(&fields, "token", item.place, findings).map(|token| read_token(token, findings));
@@ -233,6 +231,9 @@ fn read_test(item: &Node, findings: &mut Findings) -> Option<SelfTest> {
     Some(SelfTest { name: name.into(), line: item.place.line, caller: token.unwrap_or_default(), sights, call })
 }
 
+/// Claims that a test cannot have, since its scopes stand in `scope`.
+pub(super) const NO_CLAIMS: [&str; 2] = ["scopes", "scp"];
+
 /// The caller: its claims. `scope` has the scopes, separated by spaces as in a token.
 fn read_token(token: &Entry, findings: &mut Findings) -> Token {
     let claims = json_of(&token.node, findings).unwrap_or_else(|| "{}".to_owned());
@@ -240,7 +241,7 @@ fn read_token(token: &Entry, findings: &mut Findings) -> Token {
         return Token::default();
     };
     let entry = |name: &str| entries.iter().find(|entry| &*entry.key == name);
-    for name in ["scopes", "scp"] {
+    for name in NO_CLAIMS {
         if let Some(entry) = entry(name) {
             let hint = "write `scope: \"a:scope b:scope\"`";
             findings.add_with_hint(
@@ -260,7 +261,7 @@ fn read_token(token: &Entry, findings: &mut Findings) -> Token {
 }
 
 fn read_visibility(kind: Kind, entry: &Entry, sights: &mut Vec<Sight>, findings: &mut Findings) {
-    let Some(fields) = Fields::of(entry, "list of claims", &["visible", "hidden"], findings) else { return };
+    let Some(fields) = Fields::of_shape(entry, &SIGHT, findings) else { return };
     for (key, visible) in [("visible", true), ("hidden", false)] {
         let Some(names) = fields.value(key).and_then(|entry| list_of(entry, findings)) else { continue };
         for item in names {
@@ -270,12 +271,9 @@ fn read_visibility(kind: Kind, entry: &Entry, sights: &mut Vec<Sight>, findings:
     }
 }
 
-/// The keys of a call.
-pub(crate) const CALL_KEYS: [&str; 6] = ["tool", "prompt", "resource", "method", "args", "annotations"];
-
 /// `{tool: name, args: {…}}`, or another kind.
 fn read_call(call: &Entry, request: Request, expected: Expected, findings: &mut Findings) -> Option<Call> {
-    let fields = Fields::of(call, "call", &CALL_KEYS, findings)?;
+    let fields = Fields::of_shape(call, &CALL, findings)?;
     let mut object = |key: &str| {
         let entry = fields.value(key)?;
         entries_of(&entry.node, entry.value_place(), &format!("`{key}`"), findings)?;
@@ -292,11 +290,8 @@ fn read_call(call: &Entry, request: Request, expected: Expected, findings: &mut 
     Some(Call { kind, name, line: entry.place.line, args, annotations, request, expected })
 }
 
-/// The keys of a request.
-pub(crate) const REQUEST_KEYS: [&str; 3] = ["session", "client_address", "time"];
-
 fn read_request(entry: &Entry, findings: &mut Findings) -> Request {
-    let Some(fields) = Fields::of(entry, "request", &REQUEST_KEYS, findings) else { return Request::default() };
+    let Some(fields) = Fields::of_shape(entry, &REQUEST, findings) else { return Request::default() };
     let mut text = |key: &str| {
         let text = fields.value(key).and_then(|entry| text_of(&entry.node, &format!("`{key}`"), findings));
         Box::<str>::from(text.unwrap_or_default())
@@ -314,15 +309,12 @@ fn read_request(entry: &Entry, findings: &mut Findings) -> Request {
     Request { session, client_address, time: time.unwrap_or_default() }
 }
 
-/// The keys of what is expected, where it is more than a word.
-pub(crate) const EXPECT_KEYS: [&str; 3] = ["decision", "reason", "scopes"];
-
 /// `allow`, `deny`, or `{decision: deny, reason: …, scopes: […]}`.
 fn read_expected(entry: &Entry, findings: &mut Findings) -> Option<Expected> {
     if !matches!(entry.node.value, Value::Map(_)) {
         return Some(Expected { allowed: read_decision(entry, findings)?, ..Expected::default() });
     }
-    let fields = Fields::of(entry, "expectation", &EXPECT_KEYS, findings)?;
+    let fields = Fields::of_shape(entry, &EXPECTATION, findings)?;
     let decision = fields.value("decision");
     if decision.is_none() {
         findings.add_with_hint(

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use crate::policy::review::{Explanation, Held, Source, Way};
-use crate::policy::{DenyReason, LimitBy, Mode, OnDeny, RateLimit, RuleView, Ruling};
+use crate::policy::{DenyReason, Mode, OnDeny, RateLimit, RuleView, Ruling};
 
 /// The explanation in sentences.
 #[must_use]
@@ -152,11 +152,6 @@ pub fn asks(rule: &RuleView<'_>) -> String {
 /// A rate limit in words.
 #[must_use]
 pub fn rate(limit: &RateLimit) -> String {
-    let by = match limit.by {
-        LimitBy::Subject => "subject",
-        LimitBy::Client => "client",
-        LimitBy::Tool => "tool",
-        LimitBy::Session => "session",
-    };
+    let by = limit.by.word();
     format!("{} in {:?} for each {by}", limit.requests, Duration::from_nanos(limit.per))
 }

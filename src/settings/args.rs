@@ -99,6 +99,23 @@ pub enum PolicyTask {
     /// Write a policy to start from: what a server lists, all of it refused
     #[command(after_help = "Example:\n  toolgate policy init --upstream http://127.0.0.1:9000/mcp > policy.yaml")]
     Init(Access),
+    /// Write the rules of another gateway as a policy that allows nothing more
+    #[command(
+        after_help = "What cannot be said in a policy is left out where it lets in, refuses more where it refuses, \
+                            and is told on standard error. Exit codes: 0 a policy is printed, 1 none.\n\n\
+                            Examples:\n  toolgate policy import --from agentgateway config.yaml > policy.yaml\n  \
+                            toolgate policy import --from envoy-ai-gateway route.yaml --target github > policy.yaml"
+    )]
+    Import(ImportArgs),
+    /// Write a policy as a resource of another project that allows nothing more
+    #[command(after_help = "What cannot be said there is left out, and told on standard error.\n\n\
+                            Example:\n  toolgate policy export --to x-access-policy policy.yaml --name reports \\\n    \
+                            --target backend/reports --caller \"reports:read=serviceaccount:agents/reader\"")]
+    Export(ExportArgs),
+    /// Print the JSON Schema of policies, by which an editor completes them
+    #[command(after_help = "Example:\n  toolgate policy schema > schema.json\n\n\
+                            A policy names it in its first line:\n  # yaml-language-server: $schema=schema.json")]
+    Schema,
     /// Find rules about nothing that a server lists, and things that no rule is about
     #[command(
         after_help = "Exit codes: 0 nothing found, 1 something found, 2 the server or the policy cannot be read.\n\n\
@@ -182,6 +199,51 @@ pub enum PolicyTask {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What is imported.
+#[derive(Debug, Args)]
+pub struct ImportArgs {
+    /// The format of the file
+    #[arg(long, value_name = "FORMAT", value_parser = ["agentgateway", "envoy-ai-gateway"])]
+    pub from: String,
+    /// The file
+    pub file: PathBuf,
+    /// The server that toolgate stands before, by its name in the file
+    #[arg(long, value_name = "NAME")]
+    pub target: Option<String>,
+    /// Where there are several, the one that begins on this line
+    #[arg(long, value_name = "LINE")]
+    pub line: Option<usize>,
+}
+
+/// What is exported.
+#[derive(Debug, Args)]
+pub struct ExportArgs {
+    /// The kind of resource
+    #[arg(long, value_name = "KIND", value_parser = ["x-access-policy"])]
+    pub to: String,
+    /// The policy
+    pub file: PathBuf,
+    /// The name of the resource
+    #[arg(long, value_name = "NAME")]
+    pub name: String,
+    /// Its namespace
+    #[arg(long, value_name = "NAMESPACE")]
+    pub namespace: Option<String>,
+    /// What it is about: gateway/NAME or backend/NAME
+    #[arg(long, value_name = "TARGET")]
+    pub target: String,
+    /// A workload and the scopes that its tokens have, separated by spaces: "a:read b:read=serviceaccount:NAMESPACE/NAME" or
+    /// "a:read=spiffe://…"; may be repeated
+    #[arg(long, value_name = "SCOPES=IDENTITY", required = true)]
+    pub caller: Vec<String>,
+    /// Allow these workloads to begin sessions, to list, to complete and to set log levels; lists are not filtered there
+    #[arg(long)]
+    pub base_protocol: bool,
+    /// Name tools by an expression where there are more than ten, or longer names than twenty characters
+    #[arg(long)]
+    pub cel: bool,
 }
 
 /// How a server is asked what it has.

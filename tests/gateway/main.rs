@@ -36,6 +36,7 @@ mod in_flight;
 mod leaks;
 mod lifecycle;
 mod lists;
+mod moving;
 mod pins;
 mod proofs;
 mod refusals;

@@ -7,7 +7,7 @@ use crate::support::upstream::{Request, event, fine, json, last_chunk, stream_he
 use crate::support::{Ask, Upstream, call, eventually, token};
 
 /// Runs `toolgate policy`: its exit code, standard output and standard error.
-fn policy(arguments: &[&str]) -> (i32, String, String) {
+pub(crate) fn policy(arguments: &[&str]) -> (i32, String, String) {
     let mut command = Command::new(env!("CARGO_BIN_EXE_toolgate"));
     let output = command.arg("policy").args(arguments).env_clear().output().unwrap();
     let [out, err] = [output.stdout, output.stderr].map(|bytes| String::from_utf8(bytes).unwrap());
