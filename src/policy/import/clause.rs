@@ -15,6 +15,8 @@ pub(super) struct Clause {
     /// Names that it is not about.
     pub(super) except: Vec<Test>,
     pub(super) scopes: BTreeSet<String>,
+    /// Whether the source looks for scopes in `scp`, too.
+    pub(super) also_scp: bool,
     /// Conditions in the language of policies; each can stand between `&&`.
     pub(super) conditions: BTreeSet<String>,
 }
@@ -137,7 +139,7 @@ impl Clause {
             Atom::Name(kind, test) => self.be(*kind) && self.narrow(*kind, test),
             Atom::Scope(scope) => {
                 if is_negated {
-                    self.conditions.insert(format!("!({})", has_scope(scope)));
+                    self.conditions.insert(format!("!{}", self.may_have(scope)));
                 } else {
                     self.scopes.insert(scope.clone());
                 }
@@ -163,6 +165,7 @@ impl Clause {
                 Names::Like(test) => both.narrow(kind, test),
             };
         let is_possible = is_possible && other.except.iter().all(|test| both.exclude(test));
+        both.also_scp |= other.also_scp;
         both.scopes.extend(other.scopes.iter().cloned());
         both.conditions.extend(other.conditions.iter().cloned());
         is_possible.then_some(both)
@@ -202,6 +205,12 @@ impl Clause {
         self.is_about_something()
     }
 
+    /// That the caller may have a scope, for refusing: `scp` is not looked into.
+    fn may_have(&self, scope: &str) -> String {
+        let has = has_scope(scope);
+        if self.also_scp { format!("({has} || has(claims.scp))") } else { format!("({has})") }
+    }
+
     /// Whether it says anything beside what it is about.
     pub(super) fn is_bare(&self) -> bool {
         self.scopes.is_empty() && self.conditions.is_empty() && self.except.is_empty()
@@ -224,7 +233,7 @@ impl Clause {
     pub(super) fn refuted(&self, target: &Target) -> String {
         let name = (!self.names.cover(target)).then(|| self.names.condition(target.kind)).flatten();
         let except = self.except.iter().map(|test| format!("!({})", test.condition(target.kind)));
-        let scopes = self.scopes.iter().map(|scope| has_scope(scope));
+        let scopes = self.scopes.iter().map(|scope| self.may_have(scope));
         let conditions = self.conditions.iter().cloned();
         let parts: Vec<String> = name.into_iter().chain(except).chain(scopes).chain(conditions).collect();
         format!("!({})", parts.join(" && "))

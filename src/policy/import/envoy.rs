@@ -184,7 +184,7 @@ fn read_rules(authorization: &Entry, server: &str, taken: &mut Taken, findings: 
 }
 
 fn any_tool() -> Clause {
-    Clause { kind: Some(Kind::Tool), ..Clause::default() }
+    Clause { kind: Some(Kind::Tool), also_scp: true, ..Clause::default() }
 }
 
 /// Takes one rule; none where a flaw says why not.
@@ -210,7 +210,7 @@ fn read_rule(rule: &Node, server: &str, taken: &mut Taken, findings: &mut Findin
                     continue;
                 }
                 let said = Said { text, place: entry.node.place, allows };
-                taken.understand(&said, &Names { term, server: Some(server) }, findings)
+                taken.understand(&said, &Names { term, server: Some(server), also_scp: true }, findings)
             }
             _ => continue,
         };

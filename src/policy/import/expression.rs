@@ -49,6 +49,8 @@ pub(super) struct Names<'a> {
     pub(super) term: fn(&[&str]) -> Option<(Term, usize)>,
     /// The server that the gateway stands before.
     pub(super) server: Option<&'a str>,
+    /// Whether scopes may also stand in the claim `scp`.
+    pub(super) also_scp: bool,
 }
 
 /// What was understood of an expression.
@@ -77,7 +79,7 @@ pub(super) fn understand(source: &str, names: &Names<'_>, approach: Approach) ->
     match ways(&formula, false, approach) {
         Some(ways) => {
             for way in ways {
-                let mut clause = Clause::default();
+                let mut clause = Clause { also_scp: names.also_scp, ..Clause::default() };
                 if way.iter().all(|(atom, is_negated)| clause.add(atom, *is_negated)) && !clauses.contains(&clause)
                 {
                     clauses.push(clause);

@@ -106,6 +106,15 @@ fn what_comes_first_decides() {
         |scopes: &str| may(&some, &Caller(scopes, &format!(r#"{{"scope": "{scopes}"}}"#)), Kind::Tool, "a", None);
     assert!(calls("good"));
     assert!(!calls("bad"));
+    // It looks for scopes in both claims.
+    let by_cel = policy(&["{action: Deny, cel: '\"bad\" in request.auth.jwt.scopes'}", open]);
+    let without =
+        policy(&["{cel: '!(\"bad\" in request.auth.jwt.scopes)', target: {tools: [{backend: files, tool: a}]}}"]);
+    for policy in [some, by_cel, without] {
+        let calls = |claims| may(&policy, &Caller("good bad", claims), Kind::Tool, "a", None);
+        assert!(!calls(r#"{"scope": "good", "scp": ["bad"]}"#));
+        assert!(calls(r#"{"scope": "good"}"#));
+    }
 }
 
 #[test]
