@@ -312,6 +312,40 @@ fn a_subscription_ends_when_a_resource_is_lost_and_other_streams_go_on() {
 }
 
 #[test]
+fn a_subscription_to_the_interface_of_a_tool_ends_when_a_lockfile_takes_the_tool() {
+    const LIST: &str =
+        r#"{"tools":[{"name":"open"},{"name":"chart","_meta":{"ui":{"resourceUri":"ui://chart"}}}]}"#;
+    let upstream = Upstream::new(|request| {
+        if !body(request).contains("\"tools/list\"") {
+            return server(request);
+        }
+        answer(&format!(r#"{{"jsonrpc":"2.0","id":{},"result":{LIST}}}"#, request.id()))
+    });
+    let setup = Setup::before(&upstream);
+    let rules =
+        "version: 1\ntools: {open: {scopes: []}, chart: {scopes: []}}\nresources: {'ui://**': {scopes: []}}\n";
+    setup.file("policy.yaml", rules);
+    let lock = setup.folder().join("tools.lock");
+    let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_toolgate"));
+    command.args(["policy", "lock", "--upstream", &upstream.url, "-o", lock.to_str().unwrap()]).env_clear();
+    assert!(command.status().unwrap().success());
+    let gateway = setup.arg("--lock-file", lock.to_str().unwrap()).start();
+    let alice = token("alice", "r");
+    assert!(gateway.ask(&Ask::post(&alice, request("1", "tools/list", "{}"))).text().contains("chart"));
+    let wants = |uri: &str| format!(r#"{{"toolsListChanged":true,"resourceSubscriptions":["{uri}"]}}"#);
+    let mut lost = open(&gateway, &listen(&alice, "1", &wants("ui://chart")));
+    let mut session = open(&gateway, &Ask::get(&alice));
+    let mut text: Value = serde_json::from_str(&std::fs::read_to_string(&lock).unwrap()).unwrap();
+    assert!(text["tools"].as_object_mut().unwrap().remove("chart").is_some());
+    std::fs::write(&lock, text.to_string()).unwrap();
+    assert_eq!(lost.next()["result"]["resultType"], "complete");
+    assert_eq!(lost.event(), None, "a clean end");
+    // Whoever has a session is told of both: the tool, and its interface.
+    assert_eq!((session.next(), session.next()), (told(TOOLS), told(RESOURCES)));
+    assert!(gateway.ask(&listen(&alice, "2", &wants("ui://chart"))).json().get("error").is_some());
+}
+
+#[test]
 fn a_subscription_ends_when_what_made_a_task_is_lost() {
     let upstream = Upstream::new(|request| {
         if body(request).contains("tools/call") {
