@@ -38,6 +38,7 @@ mod lifecycle;
 mod lists;
 mod moving;
 mod pins;
+mod pooled;
 mod proofs;
 mod refusals;
 mod resumption;

@@ -25,7 +25,7 @@ fn with_sessions(request: &Request) -> Vec<Step> {
 fn without_length(step: Step) -> Step {
     match step {
         Step::Send(bytes) => String::from_utf8(bytes).unwrap().replace("Content-Length: 0\r\n", "").into(),
-        Step::Flood(_) | Step::Wait(_) | Step::UntilLeft(_) | Step::Close => step,
+        Step::Flood(_) | Step::Wait(_) | Step::Open(_) | Step::UntilLeft(_) | Step::Close => step,
     }
 }
 

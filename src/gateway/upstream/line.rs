@@ -8,8 +8,9 @@ use std::time::Instant;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::task::coop::unconstrained;
 
-use super::wire::{self, Framing, Head, Nonsense, Piece};
+use super::wire::{Framing, Head, HeadReader, Nonsense, Piece};
 use crate::refusal::Refusal;
 
 /// What a connection runs on.
@@ -68,35 +69,36 @@ impl Line {
             return false;
         }
         // Whatever came without being asked for, an end or a byte, is nobody's answer.
-        poll_fn(|context| {
+        let look = poll_fn(|context| {
             let mut byte = [0];
             let mut room = ReadBuf::new(&mut byte);
             Poll::Ready(Pin::new(&mut self.io).poll_read(context, &mut room).is_pending())
-        })
-        .await
+        });
+        // A task that has done much since it last waited is told by tokio that there is nothing, whatever there is.
+        unconstrained(look).await
     }
 
     /// Sends a request and waits for the head of its answer.
     pub(super) async fn exchange(&mut self, head: Bytes, body: Bytes) -> Result<Head, Failure> {
         (self.head, self.body, self.is_begun) = (head, body, false);
-        poll_fn(|context| self.poll_head(context)).await
+        let mut reader = HeadReader::default();
+        poll_fn(|context| self.poll_head(&mut reader, context)).await
     }
 
-    fn poll_head(&mut self, context: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
+    fn poll_head(&mut self, reader: &mut HeadReader, context: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
         self.poll_write(context);
         if self.is_torn && !self.is_begun {
             return Poll::Ready(Err(Failure::Unsent));
         }
         loop {
             // An answer may come before all of a large request was written.
-            if !self.buffer.is_empty()
-                && let Some(head) = wire::take_head(&mut self.buffer)?
-            {
+            if let Some(head) = reader.take(&mut self.buffer)? {
                 return Poll::Ready(Ok(head));
             }
             match ready!(self.poll_fill(context, LEAST_ROOM)) {
+                // What comes before any of it was is no answer to it.
+                _ if !self.is_begun => return Poll::Ready(Err(Failure::Unsent)),
                 Ok(true) => {}
-                Ok(false) | Err(_) if !self.is_begun => return Poll::Ready(Err(Failure::Unsent)),
                 Ok(false) | Err(_) => return Poll::Ready(Err(Failure::Failed(Refusal::UpstreamDown))),
             }
         }
@@ -156,5 +158,69 @@ impl Line {
                 Poll::Ready(_) => self.is_torn = true,
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+    use tokio::task::coop::{consume_budget, has_budget_remaining};
+
+    use super::*;
+
+    const ANSWER: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}";
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(test);
+    }
+
+    /// A connection on which so many bytes can be under way, and the upstream's end of it.
+    fn line(room: usize) -> (Line, DuplexStream) {
+        let (ours, theirs) = duplex(room);
+        (Line::new(Box::new(ours)), theirs)
+    }
+
+    #[test]
+    fn what_came_unasked_is_seen_whatever_the_task_did_before() {
+        run(async {
+            for unasked in [Some(ANSWER), None] {
+                let (mut line, mut theirs) = line(1024);
+                assert!(line.is_usable().await);
+                match unasked {
+                    Some(bytes) => theirs.write_all(bytes).await.unwrap(),
+                    None => drop(theirs),
+                }
+                while has_budget_remaining() {
+                    consume_budget().await;
+                }
+                assert!(!line.is_usable().await, "{unasked:?}");
+            }
+        });
+    }
+
+    #[test]
+    fn what_comes_before_the_request_is_no_answer_to_it() {
+        run(async {
+            let (mut line, mut theirs) = line(ANSWER.len());
+            // The upstream takes nothing more.
+            line.io.write_all(ANSWER).await.unwrap();
+            theirs.write_all(ANSWER).await.unwrap();
+            let told = line.exchange(Bytes::from_static(b"POST"), Bytes::new()).await;
+            assert!(matches!(told, Err(Failure::Unsent)));
+        });
+    }
+
+    #[test]
+    fn a_connection_is_not_usable_before_all_of_the_request_is_written() {
+        run(async {
+            let (mut line, mut theirs) = line(ANSWER.len());
+            theirs.write_all(ANSWER).await.unwrap();
+            let body = Bytes::from(vec![b'x'; 1000]);
+            let mut head = line.exchange(Bytes::from_static(b"POST"), body).await.ok().unwrap();
+            assert!(head.is_kept);
+            assert_eq!(line.piece(&mut head.framing).await, Ok(Some(Bytes::from_static(b"{}"))));
+            assert!(head.framing.is_end());
+            assert!(!line.is_usable().await, "the rest would stand before the next request");
+        });
     }
 }

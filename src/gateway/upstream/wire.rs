@@ -76,42 +76,86 @@ pub(super) enum Chunk {
     Done,
 }
 
-/// Takes the head of an answer off `buffer`; none while it is not there as a whole. Interim answers (1xx) are passed
-/// over.
-pub(super) fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
-    loop {
-        let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
-        let mut parsed = httparse::Response::new(&mut lines);
-        let length = match parsed.parse(buffer) {
-            Ok(httparse::Status::Complete(length)) if length <= LONGEST_HEAD => length,
-            Ok(httparse::Status::Partial) if buffer.len() < LONGEST_HEAD => return Ok(None),
-            Ok(httparse::Status::Complete(_) | httparse::Status::Partial) | Err(_) => return Err(Nonsense),
-        };
-        let code = parsed.code.ok_or(Nonsense)?;
-        let is_1_1 = match parsed.version {
-            Some(1) => true,
-            Some(0) => false,
-            Some(_) | None => return Err(Nonsense),
-        };
-        let status = StatusCode::from_u16(code).map_err(|_| Nonsense)?;
-        // Nobody asked to speak another protocol.
-        if status == StatusCode::SWITCHING_PROTOCOLS {
-            return Err(Nonsense);
-        }
-        if status.is_informational() {
+/// Reads the head of an answer, however it arrives.
+#[derive(Debug, Default)]
+pub(super) struct HeadReader {
+    /// How many bytes were parsed when the head was not there as a whole.
+    parsed: usize,
+    /// How many bytes of interim answers there were.
+    interim: usize,
+}
+
+impl HeadReader {
+    /// Takes the head of an answer off `buffer`; none while it is not there as a whole. Interim answers (1xx) are passed
+    /// over, as long as all of them are no longer than one head may be.
+    pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
+        while self.is_worth_parsing(buffer) {
+            let (length, head) = match parse_head(buffer)? {
+                Some(parsed) => parsed,
+                None if buffer.len() < LONGEST_HEAD => {
+                    self.parsed = buffer.len();
+                    return Ok(None);
+                }
+                None => return Err(Nonsense),
+            };
             buffer.advance(length);
-            continue;
+            self.parsed = 0;
+            if head.is_some() {
+                return Ok(head);
+            }
+            self.interim = self.interim.saturating_add(length);
+            if self.interim > LONGEST_HEAD {
+                return Err(Nonsense);
+            }
         }
-        let mut headers = HeaderMap::with_capacity(parsed.headers.len());
-        for line in parsed.headers.iter() {
-            let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Nonsense)?;
-            // Copied, so that a stream that stands for hours does not hold on to the buffer.
-            headers.append(name, HeaderValue::from_bytes(line.value).map_err(|_| Nonsense)?);
-        }
-        buffer.advance(length);
-        let (framing, is_kept) = framing(status, is_1_1, &headers)?;
-        return Ok(Some(Head { status, headers, framing, is_kept }));
+        Ok(None)
     }
+
+    /// A head that arrives byte by byte is not parsed anew for each: only a line end can be the end of it, and what is no
+    /// head shows by the time that twice as much is there.
+    fn is_worth_parsing(&self, buffer: &[u8]) -> bool {
+        let new = buffer.get(self.parsed..).unwrap_or_default();
+        let is_more = new.len() >= self.parsed || buffer.len() >= LONGEST_HEAD;
+        !new.is_empty() && (is_more || memchr::memchr(b'\n', new).is_some())
+    }
+}
+
+/// How long the first head in `bytes` is, and what it says unless it is of an interim answer; none while it is not there
+/// as a whole.
+fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Option<Head>)>, Nonsense> {
+    // A parser of requests passes over empty lines, and as many as there are.
+    if bytes.first().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
+        return Err(Nonsense);
+    }
+    let mut lines = [httparse::EMPTY_HEADER; MOST_HEADERS];
+    let mut parsed = httparse::Response::new(&mut lines);
+    let length = match parsed.parse(bytes) {
+        Ok(httparse::Status::Complete(length)) if length <= LONGEST_HEAD => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Ok(httparse::Status::Complete(_)) | Err(_) => return Err(Nonsense),
+    };
+    let code = parsed.code.ok_or(Nonsense)?;
+    let is_1_1 = match parsed.version {
+        Some(1) => true,
+        Some(0) => false,
+        Some(_) | None => return Err(Nonsense),
+    };
+    let status = StatusCode::from_u16(code).map_err(|_| Nonsense)?;
+    // Nobody asked to speak another protocol.
+    if status == StatusCode::SWITCHING_PROTOCOLS {
+        return Err(Nonsense);
+    }
+    if status.is_informational() {
+        return Ok(Some((length, None)));
+    }
+    let mut headers = HeaderMap::with_capacity(parsed.headers.len());
+    for line in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(line.name.as_bytes()).map_err(|_| Nonsense)?;
+        // Copied, so that a stream that stands for hours does not hold on to the buffer.
+        headers.append(name, HeaderValue::from_bytes(line.value).map_err(|_| Nonsense)?);
+    }
+    let (framing, is_kept) = framing(status, is_1_1, &headers)?;
+    Ok(Some((length, Some(Head { status, headers, framing, is_kept }))))
 }
 
 /// RFC 9112 §6.3, without what leaves room for a second opinion: a transfer coding other than `chunked`, one beside a

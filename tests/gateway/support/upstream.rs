@@ -48,6 +48,8 @@ pub(crate) enum Step {
     Flood(Vec<u8>),
     /// Waits for the test.
     Wait(Gate),
+    /// Tells the test that it has come this far.
+    Open(Gate),
     /// Waits until the gateway closes the connection, and tells the test.
     UntilLeft(Gate),
     Close,
@@ -231,6 +233,7 @@ impl State {
                         stream.write_all(&bytes)?;
                     },
                     Step::Wait(gate) => gate.wait(),
+                    Step::Open(gate) => gate.open(),
                     Step::UntilLeft(left) => {
                         while stream.read(&mut [0; 1024]).is_ok_and(|count| count > 0) {}
                         left.open();

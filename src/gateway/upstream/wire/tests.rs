@@ -6,8 +6,9 @@ use super::*;
 /// connection could be used again.
 fn read(text: &[u8], step: usize) -> Result<Option<(u16, Vec<u8>, Vec<u8>, bool)>, Nonsense> {
     let (mut buffer, mut arriving) = (BytesMut::new(), text.chunks(step.max(1)));
+    let mut reader = HeadReader::default();
     let head = loop {
-        match take_head(&mut buffer)? {
+        match reader.take(&mut buffer)? {
             Some(head) => break head,
             None => match arriving.next() {
                 Some(more) => buffer.extend_from_slice(more),
@@ -71,6 +72,31 @@ fn interim_answers_are_passed_over() {
 }
 
 #[test]
+fn interim_answers_end() {
+    let many = "HTTP/1.1 102 Processing\r\n\r\n".repeat(LONGEST_HEAD / 27);
+    let (fine, rest) = ("HTTP/1.1 204 No\r\n\r\n", "HTTP/1.1 102 Processing\r\n\r\n");
+    for step in [1, 1000, LONGEST_HEAD * 2] {
+        let answered = read(format!("{many}{fine}").as_bytes(), step);
+        assert_eq!(answered, Ok(Some((204, Vec::new(), Vec::new(), true))), "in steps of {step}");
+        assert_eq!(read(format!("{many}{rest}{fine}").as_bytes(), step), Err(Nonsense), "in steps of {step}");
+    }
+}
+
+/// The work of a head that arrives byte by byte is that of a few dozen heads, and not of as many as it has bytes.
+#[test]
+fn a_head_that_drips_is_no_work() {
+    let line = format!("A: {}\r\n", "x".repeat(600));
+    let head = format!("HTTP/1.1 200 OK\r\n{}Content-Length: 0\r\n\r\n", line.repeat(100));
+    let (mut reader, mut buffer, mut parsed) = (HeadReader::default(), BytesMut::new(), 0);
+    for (at, byte) in head.bytes().enumerate() {
+        buffer.extend_from_slice(&[byte]);
+        parsed += usize::from(reader.is_worth_parsing(&buffer));
+        assert_eq!(reader.take(&mut buffer).unwrap().is_some(), at + 1 == head.len(), "after {at}");
+    }
+    assert!(head.len() > 60_000 && parsed < 130, "{parsed} times {}", head.len());
+}
+
+#[test]
 fn what_two_readers_could_take_differently_is_no_answer() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     for text in [
@@ -95,6 +121,8 @@ fn what_two_readers_could_take_differently_is_no_answer() {
         "HTTP/1.1 2000 OK\r\n\r\n",
         "HTTP/1.1 099 OK\r\n\r\n",
         "ICY 200 OK\r\n\r\n",
+        "\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        "\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
         "{\"jsonrpc\":\"2.0\"}",
         &format!("{chunked}2\n{{}}\r\n0\r\n\r\n"),
         &format!("{chunked}2\r\n{{}}\n0\r\n\r\n"),
