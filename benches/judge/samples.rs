@@ -44,7 +44,7 @@ fn message(tool: &str, arguments: &str) -> String {
     )
 }
 
-/// A server's answer with so many tools of about 386 bytes each.
+/// A server's answer with so many tools of about 380 bytes each.
 pub(crate) fn list(tools: usize) -> String {
     let mut elements = String::new();
     for number in 0..tools {
