@@ -50,6 +50,7 @@ impl<'a> Text<'a> {
     ///
     /// # Errors
     /// [`JsonFlaw::LoneSurrogate`] where a `\u` escape is half of a surrogate pair.
+    #[inline]
     pub fn decode(self) -> Result<Cow<'a, str>, JsonFlaw> {
         if self.escaped { unescape(self.raw).map(Cow::Owned) } else { Ok(Cow::Borrowed(self.raw)) }
     }
@@ -58,13 +59,46 @@ impl<'a> Text<'a> {
 /// Up to this many keys of one object are compared one by one; more are sorted.
 const FEW_KEYS: usize = 16;
 
+/// A key of an object that is open.
+#[derive(Clone, Copy)]
+struct Key<'a> {
+    /// Its first and last letters. Two keys in which they differ differ; nearly all others are the same.
+    ends: u64,
+    text: Text<'a>,
+}
+
+impl<'a> Key<'a> {
+    /// The key with this text, which is `decoded`.
+    fn new(text: Text<'a>, decoded: &str) -> Self {
+        let bytes = decoded.as_bytes();
+        let ends = match (bytes.first_chunk(), bytes.last_chunk()) {
+            (Some(first), Some(last)) => {
+                u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
+            }
+            _ => bytes.iter().fold(0, |ends, byte| (ends << 8) | u64::from(*byte)),
+        };
+        Self { ends, text }
+    }
+
+    fn is_same(&self, other: &Self) -> bool {
+        self.ends == other.ends && (self.text.raw == other.text.raw || self.is_same_decoded(other))
+    }
+
+    /// Where an escape stands for a letter. Both were decoded before, so both can be.
+    #[cold]
+    fn is_same_decoded(&self, other: &Self) -> bool {
+        (self.text.escaped || other.text.escaped) && self.text.decode() == other.text.decode()
+    }
+}
+
 /// Reads one document from front to back.
 pub struct Reader<'a> {
     text: &'a str,
-    at: usize,
+    /// What is not read yet.
+    rest: &'a [u8],
     depth_left: u16,
     /// Keys of the objects that are open, those of the innermost last.
-    keys: Vec<Cow<'a, str>>,
+    keys: Vec<Key<'a>>,
 }
 
 impl<'a> Reader<'a> {
@@ -84,7 +118,7 @@ impl<'a> Reader<'a> {
         if text.starts_with('\u{feff}') {
             return Err(JsonFlaw::Syntax);
         }
-        let mut reader = Self { text, at: 0, depth_left: depth, keys: Vec::new() };
+        let mut reader = Self { text, rest: text.as_bytes(), depth_left: depth, keys: Vec::new() };
         reader.skip_space();
         Ok(reader)
     }
@@ -108,13 +142,13 @@ impl<'a> Reader<'a> {
     /// Where in the input the reader stands, in bytes.
     #[must_use]
     pub const fn position(&self) -> usize {
-        self.at
+        self.text.len().saturating_sub(self.rest.len())
     }
 
     /// Whether everything was read.
     #[must_use]
     pub const fn is_at_end(&self) -> bool {
-        self.at >= self.text.len()
+        self.rest.is_empty()
     }
 
     /// Ends the reading: nothing but white space may follow the document.
@@ -141,11 +175,12 @@ impl<'a> Reader<'a> {
             return Ok(());
         }
         loop {
-            let key = self.string()?.decode()?;
+            let text = self.string()?;
+            let decoded = text.decode()?;
             self.expect(b':')?;
             self.skip_space();
-            member(&key, self)?;
-            self.note_key(key, first_key)?;
+            member(&decoded, self)?;
+            self.note_key(Key::new(text, &decoded), first_key)?;
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.advance(),
@@ -191,26 +226,29 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonFlaw::Syntax`] if this is no string.
     pub fn string(&mut self) -> Result<Text<'a>, JsonFlaw> {
-        if self.peek() != Some(b'"') {
-            return Err(JsonFlaw::Syntax);
-        }
-        self.advance();
-        let start = self.at;
-        let mut escaped = false;
-        loop {
-            self.at = self.at.saturating_add(plain_length(self.bytes_from(self.at))?);
-            match self.peek() {
-                Some(b'"') => break,
-                Some(b'\\') => {
-                    escaped = true;
-                    self.skip_escape()?;
-                }
-                _ => return Err(JsonFlaw::Syntax),
-            }
-        }
-        let raw = self.text.get(start..self.at).ok_or(JsonFlaw::Syntax)?;
-        self.advance();
+        let inside = self.position().saturating_add(1);
+        let escaped = self.pass_string()?;
+        // In front of the quote.
+        let raw = self.text.get(inside..self.position().saturating_sub(1)).ok_or(JsonFlaw::Syntax)?;
         Ok(Text { raw, escaped })
+    }
+
+    /// Reads a string, and says whether it has an escape.
+    #[inline]
+    fn pass_string(&mut self) -> Result<bool, JsonFlaw> {
+        let Some((b'"', inside)) = self.rest.split_first() else { return Err(JsonFlaw::Syntax) };
+        let stop = from_stop(inside).ok_or(JsonFlaw::Syntax)?;
+        let is_escaped = match stop.split_first() {
+            Some((b'"', behind)) => {
+                self.rest = behind;
+                false
+            }
+            _ => {
+                self.rest = behind_escapes(stop).ok_or(JsonFlaw::Syntax)?;
+                true
+            }
+        };
+        Ok(is_escaped)
     }
 
     /// Reads any value and returns where it stood.
@@ -218,15 +256,20 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonFlaw`] if it is no valid value.
     pub fn skip(&mut self) -> Result<Range<usize>, JsonFlaw> {
-        let start = self.at;
+        let start = self.position();
+        self.pass()?;
+        Ok(start..self.position())
+    }
+
+    /// Reads any value.
+    fn pass(&mut self) -> Result<(), JsonFlaw> {
         match self.kind()? {
-            Kind::Object => self.object(|_, reader| reader.skip().map(drop))?,
-            Kind::Array => self.array(|reader| reader.skip().map(drop))?,
-            Kind::String => drop(self.string()?),
-            Kind::Number => self.number()?,
-            Kind::Bool | Kind::Null => self.literal()?,
+            Kind::Object => self.object(|_, reader| reader.pass()),
+            Kind::Array => self.array(Self::pass),
+            Kind::String => self.pass_string().map(drop),
+            Kind::Number => self.number(),
+            Kind::Bool | Kind::Null => self.literal(),
         }
-        Ok(start..self.at)
     }
 
     /// Reads any value and returns its text.
@@ -243,29 +286,27 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonFlaw::Syntax`] if this is no string.
     pub fn peek_string(&mut self) -> Result<Text<'a>, JsonFlaw> {
-        let here = self.at;
+        let here = self.rest;
         let text = self.string();
-        self.at = here;
+        self.rest = here;
         text
     }
 
     /// Skips white space: space, tab, line feed, carriage return.
     pub fn skip_space(&mut self) {
-        while let Some(b' ' | b'\t' | b'\n' | b'\r') = self.peek() {
-            self.advance();
+        while let Some((b' ' | b'\t' | b'\n' | b'\r', behind)) = self.rest.split_first() {
+            self.rest = behind;
         }
     }
 
     fn peek(&self) -> Option<u8> {
-        self.text.as_bytes().get(self.at).copied()
-    }
-
-    fn bytes_from(&self, at: usize) -> &'a [u8] {
-        self.text.as_bytes().get(at..).unwrap_or_default()
+        self.rest.first().copied()
     }
 
     const fn advance(&mut self) {
-        self.at = self.at.saturating_add(1);
+        if let Some((_, behind)) = self.rest.split_first() {
+            self.rest = behind;
+        }
     }
 
     fn expect(&mut self, byte: u8) -> Result<(), JsonFlaw> {
@@ -293,9 +334,9 @@ impl<'a> Reader<'a> {
         self.advance();
     }
 
-    fn note_key(&mut self, key: Cow<'a, str>, first_key: usize) -> Result<(), JsonFlaw> {
+    fn note_key(&mut self, key: Key<'a>, first_key: usize) -> Result<(), JsonFlaw> {
         let siblings = self.keys.get(first_key..).unwrap_or_default();
-        if siblings.len() < FEW_KEYS && siblings.contains(&key) {
+        if siblings.len() < FEW_KEYS && siblings.iter().any(|sibling| sibling.is_same(&key)) {
             return Err(JsonFlaw::KeyRepeated);
         }
         self.keys.push(key);
@@ -304,37 +345,19 @@ impl<'a> Reader<'a> {
 
     fn forget_keys(&mut self, first_key: usize) -> Result<(), JsonFlaw> {
         let siblings = self.keys.get_mut(first_key..).unwrap_or_default();
-        if siblings.len() > FEW_KEYS {
-            siblings.sort_unstable();
-            if siblings.windows(2).any(|pair| matches!(pair, [a, b] if a == b)) {
-                return Err(JsonFlaw::KeyRepeated);
-            }
+        if siblings.len() > FEW_KEYS && has_twins(siblings)? {
+            return Err(JsonFlaw::KeyRepeated);
         }
         self.keys.truncate(first_key);
         Ok(())
     }
 
-    /// At a backslash: skips the escape, whose form is checked.
-    fn skip_escape(&mut self) -> Result<(), JsonFlaw> {
-        match self.bytes_from(self.at) {
-            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', ..] => {
-                self.at = self.at.saturating_add(2);
-                Ok(())
-            }
-            [b'\\', b'u', a, b, c, d, ..] if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) => {
-                self.at = self.at.saturating_add(6);
-                Ok(())
-            }
-            _ => Err(JsonFlaw::Syntax),
-        }
-    }
-
     fn digits(&mut self) -> Result<(), JsonFlaw> {
-        let start = self.at;
-        while let Some(b'0'..=b'9') = self.peek() {
-            self.advance();
+        let before = self.rest.len();
+        while let Some((b'0'..=b'9', behind)) = self.rest.split_first() {
+            self.rest = behind;
         }
-        if self.at == start { Err(JsonFlaw::Syntax) } else { Ok(()) }
+        if self.rest.len() == before { Err(JsonFlaw::Syntax) } else { Ok(()) }
     }
 
     fn number(&mut self) -> Result<(), JsonFlaw> {
@@ -361,49 +384,102 @@ impl<'a> Reader<'a> {
     }
 
     fn literal(&mut self) -> Result<(), JsonFlaw> {
-        let rest = self.bytes_from(self.at);
-        let found = [&b"true"[..], b"false", b"null"].into_iter().find(|word| rest.starts_with(word));
-        self.at = self.at.saturating_add(found.ok_or(JsonFlaw::Syntax)?.len());
+        self.rest = match self.rest {
+            [b't', b'r', b'u', b'e', behind @ ..]
+            | [b'f', b'a', b'l', b's', b'e', behind @ ..]
+            | [b'n', b'u', b'l', b'l', behind @ ..] => behind,
+            _ => return Err(JsonFlaw::Syntax),
+        };
         Ok(())
     }
 }
 
-/// How many bytes stand before the first quote, backslash or control character, of which there must be one.
-fn plain_length(bytes: &[u8]) -> Result<usize, JsonFlaw> {
-    /// Most strings are this short: names, numbers as text. Setting up a wide search would cost more than it saves.
-    const SHORT: usize = 32;
-    let mut at: usize = 0;
-    while at < SHORT {
-        let Some(eight) = bytes.get(at..).and_then(<[u8]>::first_chunk) else { break };
-        let stops = stops_in(u64::from_le_bytes(*eight));
-        if stops != 0 {
-            let place = stops.trailing_zeros() >> 3;
-            return Ok(at.saturating_add(usize::try_from(place).unwrap_or_default()));
-        }
-        at = at.saturating_add(8);
+/// Whether two of many keys are the same. They may be sorted for that.
+#[cold]
+fn has_twins(keys: &mut [Key<'_>]) -> Result<bool, JsonFlaw> {
+    if keys.iter().any(|key| key.text.escaped) {
+        let mut texts = keys.iter().map(|key| key.text.decode()).collect::<Result<Vec<_>, _>>()?;
+        texts.sort_unstable();
+        return Ok(texts.windows(2).any(|pair| matches!(pair, [a, b] if a == b)));
     }
-    let rest = bytes.get(at..).unwrap_or_default();
-    let stop = memchr::memchr2(b'"', b'\\', rest).ok_or(JsonFlaw::Syntax)?;
-    let plain = rest.get(..stop).ok_or(JsonFlaw::Syntax)?;
-    // No early exit, so that the compiler makes it wide.
-    if plain.iter().fold(false, |seen, byte| seen | (*byte < 0x20)) {
-        return Err(JsonFlaw::Syntax);
-    }
-    Ok(at.saturating_add(stop))
+    keys.sort_unstable_by_key(|key| (key.ends, key.text.raw));
+    Ok(keys.windows(2).any(|pair| matches!(pair, [a, b] if a.text.raw == b.text.raw)))
 }
 
-/// The highest bit of each of eight bytes that is a quote, a backslash or a control character. Above the first that is
-/// one there may be false ones, since what is borrowed there carries on.
-const fn stops_in(eight: u64) -> u64 {
-    const ONES: u64 = 0x0101_0101_0101_0101;
+/// The bytes from the first quote, backslash or control character on, of which there must be one.
+fn from_stop(bytes: &[u8]) -> Option<&[u8]> {
+    // Most strings are shorter than sixteen bytes: names, numbers as text. Setting up a wide search would cost more than
+    // it saves.
+    let Some((eight, behind)) = bytes.split_first_chunk() else { return from_far_stop(bytes) };
+    if let Some(stop) = stop_in(eight) {
+        return bytes.get(stop..);
+    }
+    let Some((eight, far)) = behind.split_first_chunk() else { return from_far_stop(behind) };
+    if let Some(stop) = stop_in(eight) {
+        return behind.get(stop..);
+    }
+    from_far_stop(far)
+}
+
+/// The same where it may be far away.
+#[inline(never)]
+fn from_far_stop(bytes: &[u8]) -> Option<&[u8]> {
+    let mut rest = bytes;
+    while let Some((block, behind)) = rest.split_first_chunk() {
+        if has_stop(block) {
+            break;
+        }
+        rest = behind;
+    }
+    while let Some((eight, behind)) = rest.split_first_chunk() {
+        if let Some(stop) = stop_in(eight) {
+            return rest.get(stop..);
+        }
+        rest = behind;
+    }
+    let stop = rest.iter().position(|byte| is_stop(*byte))?;
+    rest.get(stop..)
+}
+
+/// Within a string, at what is not plain: what is behind the quote that ends it. The form of its escapes is checked.
+#[inline(never)]
+fn behind_escapes(stop: &[u8]) -> Option<&[u8]> {
+    let mut rest = stop;
+    loop {
+        let behind = match rest {
+            [b'"', behind @ ..] => return Some(behind),
+            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', behind @ ..] => behind,
+            [b'\\', b'u', a, b, c, d, behind @ ..]
+                if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) =>
+            {
+                behind
+            }
+            _ => return None,
+        };
+        rest = from_stop(behind)?;
+    }
+}
+
+/// Whether there is a quote, backslash or control character. No early exit, so that the compiler makes it wide.
+fn has_stop(block: &[u8; 32]) -> bool {
+    block.iter().fold(false, |seen, byte| seen | is_stop(*byte))
+}
+
+const fn is_stop(byte: u8) -> bool {
+    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
+}
+
+/// Which of eight bytes is the first that is a quote, a backslash or a control character.
+fn stop_in(eight: &[u8; 8]) -> Option<usize> {
     const HIGH: u64 = 0x8080_8080_8080_8080;
-    // A byte that equals the wanted one is zero after the XOR, and borrows from the bit above it.
-    let quote = eight ^ 0x2222_2222_2222_2222;
-    let backslash = eight ^ 0x5c5c_5c5c_5c5c_5c5c;
-    let quotes = quote.wrapping_sub(ONES) & !quote;
-    let backslashes = backslash.wrapping_sub(ONES) & !backslash;
-    let controls = eight.wrapping_sub(0x2020_2020_2020_2020) & !eight;
-    (quotes | backslashes | controls) & HIGH
+    let eight = u64::from_le_bytes(*eight);
+    // What borrows from its highest bit is one: `b ^ 2` is below 0x21 for control characters and the quote alone,
+    // `b ^ 0x5c` is below 1 for the backslash alone. Above the first there may be false ones, to which it carried on;
+    // bytes that had the bit are part of longer characters.
+    let quotes = (eight ^ 0x0202_0202_0202_0202).wrapping_sub(0x2121_2121_2121_2121);
+    let backslashes = (eight ^ 0x5c5c_5c5c_5c5c_5c5c).wrapping_sub(0x0101_0101_0101_0101);
+    let stops = (quotes | backslashes) & !eight & HIGH;
+    if stops == 0 { None } else { usize::try_from(stops.trailing_zeros() >> 3).ok() }
 }
 
 /// Decodes escapes whose form [`Reader::string`] has checked.

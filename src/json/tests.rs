@@ -120,6 +120,48 @@ fn finds_a_repeated_key_among_many() {
 }
 
 #[test]
+fn finds_a_repeated_key_whatever_its_ends_and_however_many_there_are() {
+    // Of every length, with ends like those of others, and beside others that are alike but for one letter.
+    let letters = "abcdefghijklmnopqrst";
+    for count in [2, FEW_KEYS, FEW_KEYS + 1, 100] {
+        for length in 0..letters.len() {
+            let (before, _) = letters.split_at(length / 2);
+            let (_, after) = letters.split_at(letters.len() - length.div_ceil(2));
+            let key = format!("{before}{after}");
+            let others: Vec<String> = (0..count).map(|at| format!("\"{before}-{at:03}-{after}\":{at}")).collect();
+            let others = others.join(",");
+            check(&format!(r#"{{"{key}":0,{others}}}"#), Ok(()));
+            check(&format!(r#"{{"{key}":0,{others},"{key}":0}}"#), Err(JsonFlaw::KeyRepeated));
+            let escaped: String = key.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
+            check(&format!(r#"{{"{escaped}":0,{others}}}"#), Ok(()));
+            // The empty key has no letter to escape.
+            check(&format!(r#"{{"{escaped}":0,{others},"{key}":0}}"#), Err(JsonFlaw::KeyRepeated));
+            check(&format!(r#"{{"{key}":0,{others},"{escaped}":0}}"#), Err(JsonFlaw::KeyRepeated));
+        }
+    }
+}
+
+#[test]
+fn every_byte_of_a_string_is_looked_at() {
+    for length in 0..100 {
+        check(&format!("[\"{}\",1]", "x".repeat(length)), Ok(()));
+        for at in 0..length {
+            let with = |byte: u8| {
+                let mut text = format!("[\"{}\",1]", "x".repeat(length)).into_bytes();
+                text[at + 2] = byte;
+                read(&text, 8)
+            };
+            for byte in (0..0x20).chain([b'"', b'\\', 0x80, 0xff]) {
+                assert_eq!(with(byte), Err(JsonFlaw::Syntax), "{byte:#x} at {at} of {length}");
+            }
+            for byte in [b' ', b'!', b'#', b'[', b']', b'^', b'~', 0x7f] {
+                assert_eq!(with(byte), Ok(()), "{byte:#x} at {at} of {length}");
+            }
+        }
+    }
+}
+
+#[test]
 fn refuses_nesting_beyond_the_limit_and_not_before() {
     check(&format!("{}{}", "[".repeat(8), "]".repeat(8)), Ok(()));
     check(&format!("{}{}", "[".repeat(9), "]".repeat(9)), Err(JsonFlaw::TooDeep));
@@ -219,13 +261,7 @@ proptest! {
         bytes in prop::collection::vec(prop_oneof![8 => 0x20..=0xff_u8, 1 => any::<u8>()], 0..100),
     ) {
         let naive = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-        match (plain_length(&bytes), naive) {
-            (Ok(found), naive) => {
-                prop_assert_eq!(Some(found), naive);
-                prop_assert!(found >= 32 || naive.is_some());
-            }
-            // Behind a control character an end is not looked for.
-            (Err(_), naive) => prop_assert!(naive.is_none_or(|at| bytes[at] < 0x20)),
-        }
+        let found = from_stop(&bytes).and_then(|rest| bytes.len().checked_sub(rest.len()));
+        prop_assert_eq!(found, naive);
     }
 }

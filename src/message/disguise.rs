@@ -11,8 +11,17 @@ pub(crate) fn is_disguised(key: &str, known: &[&str]) -> bool {
 
 /// The place in `known` of a name that `key` is not, and could be taken for.
 pub(crate) fn disguised_as(key: &str, known: &[&str]) -> Option<usize> {
+    // The usual foreign key: what is seen first tells it from every known one.
+    let first = key.bytes().next().filter(u8::is_ascii_graphic);
+    let may_be = |name: &&str| match (first, name.bytes().next()) {
+        (Some(first), Some(known)) => first.eq_ignore_ascii_case(&known),
+        _ => true,
+    };
+    if !known.iter().any(may_be) {
+        return None;
+    }
     if key.is_ascii() {
-        // The usual foreign key: told from every known one by its length.
+        // Most of the others: by their length.
         let visible = || key.bytes().filter(u8::is_ascii_graphic);
         let length = visible().count();
         let looks_like = |name: &str| visible().map(|byte| byte.to_ascii_lowercase()).eq(lower(name));

@@ -438,13 +438,15 @@ fn raw<'a>(reader: &mut Reader<'a>) -> Result<(&'a str, Range<usize>), Opaque> {
 }
 
 /// Reads an object and returns its member `name`, if that is a string, and no other member could be taken for it.
-fn string_member(reader: &mut Reader<'_>, name: &str) -> Result<Option<String>, Opaque> {
+fn string_member<'a>(reader: &mut Reader<'a>, name: &str) -> Result<Option<Cow<'a, str>>, Opaque> {
     let mut found = None;
     let mut is_plain = true;
     reader.object(|key, value| {
-        is_plain &= !is_disguised(key, &[name]);
-        if key == name && value.kind()? == Kind::String {
-            found = value.string()?.decode().ok().map(Cow::into_owned);
+        if key != name {
+            is_plain &= !is_disguised(key, &[name]);
+            value.skip()?;
+        } else if value.kind()? == Kind::String {
+            found = value.string()?.decode().ok();
         } else {
             value.skip()?;
         }

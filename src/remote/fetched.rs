@@ -108,7 +108,7 @@ impl Fetched {
     pub(super) async fn look_again(&self) -> bool {
         let (mut ended, before) = {
             let mut state = self.state();
-            match state.gate.ask(Instant::now(), self.timing.min_refetch_interval) {
+            match state.gate.ask(Instant::now(), self.timing.min_refetch_interval, chance) {
                 Admission::No => return false,
                 Admission::Start => self.wanted.notify_one(),
                 Admission::Wait => {}

@@ -24,6 +24,12 @@ pub(super) fn until_retry(timing: &Timing, failures: u32, chance: u8) -> Duratio
     pause.saturating_sub(part(pause, chance, 2))
 }
 
+/// How long after a fetch out of turn the next may be asked for: `min_refetch_interval`, and up to a third more by
+/// chance. Who floods all replicas with unknown keys would have them all ask at once otherwise, ever again.
+fn until_next(interval: Duration, chance: u8) -> Duration {
+    interval.saturating_add(part(interval, chance, 3))
+}
+
 /// `chance` of 256 parts of the `share`th part of a time.
 fn part(time: Duration, chance: u8, share: u32) -> Duration {
     time.saturating_mul(u32::from(chance)).checked_div(share.saturating_mul(256)).unwrap_or_default()
@@ -32,8 +38,9 @@ fn part(time: Duration, chance: u8, share: u32) -> Duration {
 /// Who may have keys fetched out of turn.
 #[derive(Debug, Default)]
 pub(super) struct Gate {
-    /// When one was last asked for. Those in turn do not count: keys may be new right after one of them.
-    asked: Option<Instant>,
+    /// When one was last asked for, and how long there is none after it. Those in turn do not count: keys may be new
+    /// right after one of them.
+    asked: Option<(Instant, Duration)>,
     is_under_way: bool,
 }
 
@@ -50,14 +57,14 @@ pub(super) enum Admission {
 
 impl Gate {
     /// Asks for a fetch out of turn at `now`. What is admitted counts as started.
-    pub(super) fn ask(&mut self, now: Instant, interval: Duration) -> Admission {
+    pub(super) fn ask(&mut self, now: Instant, interval: Duration, chance: impl FnOnce() -> u8) -> Admission {
         if self.is_under_way {
             return Admission::Wait;
         }
-        if self.asked.is_some_and(|asked| now.saturating_duration_since(asked) < interval) {
+        if self.asked.is_some_and(|(asked, pause)| now.saturating_duration_since(asked) < pause) {
             return Admission::No;
         }
-        self.asked = Some(now);
+        self.asked = Some((now, until_next(interval, chance())));
         self.begin();
         Admission::Start
     }
@@ -106,20 +113,39 @@ mod tests {
     #[test]
     fn a_storm_gets_one_fetch_in_each_interval() {
         let (mut gate, start) = (Gate::default(), Instant::now());
-        assert_eq!(gate.ask(start, seconds(30)), Admission::Start);
+        assert_eq!(gate.ask(start, seconds(30), || 0), Admission::Start);
         for _ in 0..1000 {
-            assert_eq!(gate.ask(start, seconds(30)), Admission::Wait);
+            assert_eq!(gate.ask(start, seconds(30), || 0), Admission::Wait);
         }
         gate.end();
-        assert_eq!(gate.ask(start + seconds(29), seconds(30)), Admission::No);
-        assert_eq!(gate.ask(start + seconds(30), seconds(30)), Admission::Start);
+        assert_eq!(gate.ask(start + seconds(29), seconds(30), || 0), Admission::No);
+        assert_eq!(gate.ask(start + seconds(30), seconds(30), || 0), Admission::Start);
         // One in turn is no answer to who asks right after it, and no reason to have asked.
         gate.end();
         gate.begin();
-        assert_eq!(gate.ask(start + seconds(59), seconds(30)), Admission::Wait);
+        assert_eq!(gate.ask(start + seconds(59), seconds(30), || 0), Admission::Wait);
         gate.end();
-        assert_eq!(gate.ask(start + seconds(60), seconds(30)), Admission::Start);
+        assert_eq!(gate.ask(start + seconds(60), seconds(30), || 0), Admission::Start);
         // One that hangs is not joined by a second.
-        assert_eq!(gate.ask(start + seconds(90), seconds(30)), Admission::Wait);
+        assert_eq!(gate.ask(start + seconds(90), seconds(30), || 0), Admission::Wait);
+    }
+
+    #[test]
+    fn replicas_that_are_flooded_alike_do_not_ask_at_once_again() {
+        let (start, interval) = (Instant::now(), seconds(30));
+        // When each of two hundred and fifty-six asks again, to the second, under a flood that began for all at once.
+        let again = |chance: u8| {
+            let mut gate = Gate::default();
+            assert_eq!(gate.ask(start, interval, || chance), Admission::Start);
+            gate.end();
+            (0..60).find(|at| gate.ask(start + seconds(*at), interval, || chance) == Admission::Start).unwrap()
+        };
+        let mut asked = [0; 60];
+        for chance in 0..=255 {
+            asked[usize::try_from(again(chance)).unwrap()] += 1;
+        }
+        assert_eq!(asked.iter().take(30).sum::<i32>(), 0, "never before the interval is over");
+        assert_eq!(asked.iter().skip(41).sum::<i32>(), 0, "and never later than a third of it");
+        assert!(asked.iter().all(|second| *second <= 26), "{asked:?}");
     }
 }

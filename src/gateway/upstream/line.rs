@@ -143,9 +143,14 @@ impl Line {
         reading.as_mut().poll(context).map_ok(|count| count > 0)
     }
 
+    /// Whether there is something to write, and somebody to write it to.
+    fn has_more(&self) -> bool {
+        !self.is_torn && (!self.head.is_empty() || !self.body.is_empty())
+    }
+
     /// Writes what is left of the request, as far as the upstream takes it.
     fn poll_write(&mut self, context: &mut Context<'_>) {
-        while !self.is_torn && !(self.head.is_empty() && self.body.is_empty()) {
+        while self.has_more() {
             let parts = [IoSlice::new(&self.head), IoSlice::new(&self.body)];
             match Pin::new(&mut self.io).poll_write_vectored(context, &parts) {
                 Poll::Pending => return,
