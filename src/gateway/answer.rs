@@ -52,8 +52,8 @@ impl Answer {
     /// # Errors
     /// [`Gone`] if the client is not there any more.
     pub async fn write(self, session: &mut ServerSession) -> Result<(), Gone> {
-        let mut head =
-            ResponseHeader::build_no_case(self.status, Some(self.headers.len().saturating_add(4))).map_err(|_| Gone)?;
+        let mut head = ResponseHeader::build_no_case(self.status, Some(self.headers.len().saturating_add(4)))
+            .map_err(|_| Gone)?;
         for (name, value) in self.headers {
             head.append_header(name, value).map_err(|_| Gone)?;
         }

@@ -315,8 +315,8 @@ impl Passage<'_> {
     ) -> Result<Box<ResponseHeader>, Refusal> {
         let nonsense = |_| Refusal::UpstreamNonsense;
         let upstream = exchange.headers();
-        let mut head =
-            ResponseHeader::build_no_case(exchange.status(), Some(upstream.len().saturating_add(4))).map_err(nonsense)?;
+        let mut head = ResponseHeader::build_no_case(exchange.status(), Some(upstream.len().saturating_add(4)))
+            .map_err(nonsense)?;
         for (name, value) in to_client(upstream) {
             if !(is_of_this_caller && is_of_the_bytes(name)) {
                 head.append_header(name.clone(), value.clone()).map_err(nonsense)?;
