@@ -40,6 +40,7 @@ mod table;
 mod uri;
 mod warning;
 
+use std::cell::Cell;
 use std::collections::HashSet;
 
 use crate::caller::Scopes;
@@ -375,16 +376,20 @@ impl Policy {
     }
 
     fn rule_on(&self, grants: &Grants, kind: Kind, name: &str, facts: Option<&Facts<'_>>) -> Ruling<'_> {
+        self.rule_on_asked(kind, &Asked { grants, name, facts, steps: Cell::new(0) })
+    }
+
+    fn rule_on_asked(&self, kind: Kind, asked: &Asked<'_>) -> Ruling<'_> {
+        let Asked { grants, name, .. } = *asked;
         let Matched { enforced, shadow } = self.rules_for(kind, name);
-        let asked = Asked { grants, name, facts };
-        let objection = shadow.and_then(|rule| self.objection(rule, &asked).map(|reason| (rule, reason)));
+        let objection = shadow.and_then(|rule| self.objection(rule, asked).map(|reason| (rule, reason)));
         let would_deny = objection.map(|(rule, reason)| {
             let (label, sample) = (&*rule.label, rule.body.sample);
             WouldDeny { rule: Some(label), reason, sample }
         });
         let limits = [enforced, shadow].map(|rule| rule.and_then(|rule| self.limit(rule)));
         let refused = match (enforced, shadow) {
-            (Some(rule), _) => self.objection(rule, &asked).map(|reason| (Some(rule), reason)),
+            (Some(rule), _) => self.objection(rule, asked).map(|reason| (Some(rule), reason)),
             // What only a rule in shadow names is let through: not enforcing is what the rule asks for. Not so
             // where it would refuse everyone, since without it the thing would be refused.
             (None, Some(rule)) if !rule.is_deny() => None,
@@ -427,7 +432,9 @@ impl Policy {
         let Some(vars) = rule.vars(asked.name) else {
             return Some(DenyReason::ConditionError(cel::Error::Unreadable));
         };
-        match condition.holds(&Facts { name: asked.name, vars: &vars, ..*facts }) {
+        let (holds, steps) = condition.evaluate(&Facts { name: asked.name, vars: &vars, ..*facts });
+        asked.steps.set(asked.steps.get().saturating_add(steps));
+        match holds {
             Ok(true) => None,
             Ok(false) => Some(DenyReason::ConditionFalse),
             Err(error) => Some(DenyReason::ConditionError(error)),
@@ -472,10 +479,12 @@ impl Policy {
         self.rules.iter().map(|rule| self.view(rule))
     }
 
-    /// Runs the tests that the policy carries.
+    /// Runs the tests that the policy carries. Together they take a bounded number of steps: those for which none is
+    /// left fail.
     #[must_use]
     pub fn run_tests(&self) -> Vec<TestResult<'_>> {
-        self.tests.iter().map(|test| test.run(self)).collect()
+        let mut budget = selftest::Budget::WHOLE;
+        self.tests.iter().map(|test| test.run(self, &mut budget)).collect()
     }
 
     /// The callers of the tests that the policy carries: the name of `sub`, or of the test, and the scopes.
@@ -567,6 +576,8 @@ struct Asked<'a> {
     grants: &'a Grants,
     name: &'a str,
     facts: Option<&'a Facts<'a>>,
+    /// The steps that conditions took.
+    steps: Cell<u64>,
 }
 
 #[cfg(test)]

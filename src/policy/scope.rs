@@ -42,6 +42,11 @@ impl Grants {
         self.bits.get(id >> 6).is_some_and(|word| word & bit(id) != 0)
     }
 
+    /// The work of making them, in steps: one for each word, and one for each scope.
+    pub(super) fn weight(&self) -> u64 {
+        self.bits.iter().map(|word| u64::from(word.count_ones()).saturating_add(1)).sum()
+    }
+
     fn add(&mut self, id: ScopeId) {
         if let Some(word) = self.bits.get_mut(id >> 6) {
             *word |= bit(id);

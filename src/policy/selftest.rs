@@ -1,13 +1,31 @@
 //! The tests a policy carries: what a caller sees, and what becomes of its calls.
 
+use std::cell::Cell;
+
 use super::document::{Entry, Node, Value};
 use super::fields::{Fields, text_of, words};
 use super::flaw::{Findings, Place, Quoted};
 use super::json::json_of;
 use super::shape::{CALL, EXPECTATION, REQUEST, SIGHT, TEST};
-use super::{Denial, DenyReason, Kind, Policy, Ruling};
+use super::{Asked, Denial, DenyReason, Kind, Policy, Ruling};
 use crate::caller::Scopes;
 use crate::cel::{self, Facts};
+
+/// The most steps that all tests of a policy take together: they run whenever it is loaded.
+const MOST_STEPS: u64 = 50_000_000;
+
+/// The steps that the tests still have.
+pub(super) struct Budget(pub(super) u64);
+
+impl Budget {
+    pub(super) const WHOLE: Self = Self(MOST_STEPS);
+
+    /// Takes so many; none where none is left then.
+    fn take(&mut self, steps: u64) -> Option<()> {
+        self.0 = self.0.saturating_sub(steps);
+        (self.0 > 0).then_some(())
+    }
+}
 
 /// A test of the policy by itself.
 #[derive(Debug)]
@@ -94,10 +112,23 @@ impl SelfTest {
         (self.caller.subject.as_deref().unwrap_or(&self.name), &self.caller.scopes)
     }
 
-    pub(super) fn run<'p>(&'p self, policy: &Policy) -> TestResult<'p> {
-        let grants = policy.grants(&self.caller.scopes);
+    pub(super) fn run<'p>(&'p self, policy: &Policy, budget: &mut Budget) -> TestResult<'p> {
+        let claims = self.sights.len().saturating_add(usize::from(self.call.is_some()));
         let mut failures = Vec::new();
+        if self.hold(policy, budget, &mut failures).is_none() {
+            failures
+                .push(format!("the tests of a policy take at most {MOST_STEPS} steps together: it was not run"));
+        }
+        TestResult { name: &self.name, line: self.line, claims, failures }
+    }
+
+    /// Tells what does not hold; none where no steps are left to find out.
+    fn hold(&self, policy: &Policy, budget: &mut Budget, failures: &mut Vec<String>) -> Option<()> {
+        budget.take(0)?;
+        let grants = policy.grants(&self.caller.scopes);
+        budget.take(grants.weight())?;
         for sight in &self.sights {
+            budget.take(policy.table(sight.kind).weight(&sight.name))?;
             let ruling = policy.decide(&grants, sight.kind, &sight.name);
             let subject = format!("line {}: {} {}", sight.line, sight.kind.word(), Quoted(&sight.name));
             failures.extend(difference(&subject, &ruling, sight.visible));
@@ -114,11 +145,13 @@ impl SelfTest {
                 time: call.request.time,
                 vars: &[],
             };
-            let ruling = policy.decide_call(&grants, call.kind, &call.name, &facts);
-            call.compare(&ruling, &mut failures);
+            budget.take(policy.table(call.kind).weight(&call.name))?;
+            let asked = Asked { grants: &grants, name: &call.name, facts: Some(&facts), steps: Cell::new(0) };
+            call.compare(&policy.rule_on_asked(call.kind, &asked), failures);
+            // What was found out counts, also where it took the last steps.
+            let _ = budget.take(asked.steps.get());
         }
-        let claims = self.sights.len().saturating_add(usize::from(self.call.is_some()));
-        TestResult { name: &self.name, line: self.line, claims, failures }
+        Some(())
     }
 }
 

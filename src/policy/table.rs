@@ -119,6 +119,15 @@ impl RuleTable {
         self.all.rule_for(name, is_plain, rules)
     }
 
+    /// The most work of finding the rule for `name`, in steps: one for each pattern and four bytes.
+    pub(super) fn weight(&self, name: &str) -> u64 {
+        let lookups = [Some(&self.all), self.enforced.as_ref()].into_iter().flatten();
+        let patterns = lookups.flat_map(|lookup| [&lookup.denied, &lookup.allowed]);
+        let count: usize = patterns.flat_map(|of| of.index.candidates(name)).map(<[_]>::len).sum();
+        let each = (name.len() >> 2).saturating_add(1);
+        u64::try_from(count.saturating_mul(each).saturating_add(1)).unwrap_or(u64::MAX)
+    }
+
     /// The rule that decides about `name` among those that are enforced.
     pub(super) fn enforced_for<'r>(&self, name: &str, is_plain: bool, rules: &'r [Rule]) -> Option<&'r Rule> {
         self.enforced.as_ref().unwrap_or(&self.all).rule_for(name, is_plain, rules)
@@ -140,6 +149,9 @@ impl Lookup {
         exact.or_else(|| self.allowed.first(name).filter(|_| is_plain).and_then(|id| rules.get(id)))
     }
 }
+
+/// What finding a pattern that may be about the same names counts for: it is copied and sorted.
+const PER_CANDIDATE: usize = 8;
 
 /// The most bytes of exact names that are held against patterns of one kind.
 const MOST_BYTES: usize = 200_000_000;
@@ -174,9 +186,15 @@ pub(super) fn refuse_conflicts(drafts: &[Draft<'_>], findings: &mut Findings) {
     for group in equal {
         let index = Index::new(group.iter().map(|(_, pattern, _)| pattern.frame()));
         for (at, (draft, pattern, steps)) in group.iter().enumerate() {
+            if effort.is_used_up() {
+                break;
+            }
             let (start, end) = pattern.frame();
-            let earlier = index.meeting(start, end).into_iter().take_while(|number| *number < at);
-            let rival = earlier
+            let meeting = index.meeting(start, end);
+            effort.take(meeting.len().saturating_mul(PER_CANDIDATE));
+            let rival = meeting
+                .into_iter()
+                .take_while(|number| *number < at)
                 .filter_map(|number| group.get(number))
                 .find(|(_, _, other)| effort.may_meet(steps, other) && intersects(steps, other));
             if let Some((rival, ..)) = rival {
@@ -203,14 +221,18 @@ fn refuse_covered(drafts: &[Draft<'_>], patterns: &[(&Draft<'_>, &Pattern, Box<[
     let (mut effort, mut names) = (Effort(MOST_STEPS), Effort(MOST_BYTES));
     let denied: Vec<_> = patterns.iter().filter(|(draft, ..)| draft.is_deny == Some(true)).collect();
     let index = Index::new(denied.iter().map(|(_, pattern, _)| pattern.frame()));
-    let among = |start: &str, end: &str| {
+    let among = |start: &str, end: &str, effort: &mut Effort| {
+        if effort.is_used_up() {
+            return Vec::new();
+        }
         let mut numbers: Vec<usize> = index.within(start, end).flatten().copied().collect();
+        effort.take(numbers.len().saturating_mul(PER_CANDIDATE));
         numbers.sort_unstable();
         numbers.into_iter().filter_map(|number| denied.get(number)).collect::<Vec<_>>()
     };
     let allowed = |draft: &Draft<'_>| draft.is_deny == Some(false);
     for draft in drafts.iter().filter(|draft| draft.pattern.is_none() && allowed(draft)) {
-        let deny = among(draft.name, draft.name)
+        let deny = among(draft.name, draft.name, &mut names)
             .into_iter()
             .find(|(_, pattern, _)| names.may_match(draft.name, pattern) && pattern.matches(draft.name));
         if let Some((deny, ..)) = deny {
@@ -220,7 +242,7 @@ fn refuse_covered(drafts: &[Draft<'_>], patterns: &[(&Draft<'_>, &Pattern, Box<[
     names.refuse_excess(drafts, findings);
     for (draft, pattern, steps) in patterns.iter().filter(|(draft, ..)| allowed(draft)) {
         let (start, end) = pattern.frame();
-        let mut outer = among(start, end).into_iter();
+        let mut outer = among(start, end, &mut effort).into_iter();
         let deny = outer.find(|(_, _, outer)| effort.may_meet(steps, outer) && covers(outer, steps));
         if let Some((deny, ..)) = deny {
             refuse_impossible(draft, deny, findings);
@@ -239,26 +261,35 @@ fn refuse_impossible(draft: &Draft<'_>, deny: &Draft<'_>, findings: &mut Finding
 struct Effort(usize);
 
 impl Effort {
+    const fn is_used_up(&self) -> bool {
+        self.0 == 0
+    }
+
+    /// Takes the effort of looking at so many.
+    const fn take(&mut self, count: usize) {
+        self.0 = self.0.saturating_sub(count);
+    }
+
     /// Whether the pair must be compared step by step. Says no when the effort is used up, which is a flaw itself.
     fn may_meet(&mut self, one: &[Step], two: &[Step]) -> bool {
-        if self.0 == 0 || are_apart(one, two) {
+        if self.is_used_up() || are_apart(one, two) {
             return false;
         }
-        self.0 = self.0.saturating_sub(one.len().saturating_add(1).saturating_mul(two.len().saturating_add(1)));
+        self.take(one.len().saturating_add(1).saturating_mul(two.len().saturating_add(1)));
         true
     }
 
     /// The same for an exact name and a pattern.
     fn may_match(&mut self, name: &str, pattern: &Pattern) -> bool {
-        if self.0 == 0 || !pattern.frames(name) {
+        if self.is_used_up() || !pattern.frames(name) {
             return false;
         }
-        self.0 = self.0.saturating_sub(name.len());
+        self.take(name.len());
         true
     }
 
     fn refuse_excess(&self, drafts: &[Draft<'_>], findings: &mut Findings) {
-        if self.0 == 0 {
+        if self.is_used_up() {
             let place =
                 drafts.iter().find(|draft| draft.pattern.is_some()).map_or(Place::START, |draft| draft.place);
             let hint = "use fewer or shorter patterns in this section";

@@ -1,5 +1,6 @@
 //! What a policy means, and agreement with the plainest reading of the rules.
 
+mod bounds;
 mod conditions;
 mod flaws;
 mod shadow;

@@ -8,6 +8,9 @@ use super::flaw::Quoted;
 use super::rule::Rule;
 use super::{Kind, Matched, Policy};
 
+/// The most steps of finding what decides in place of rules in shadow; beyond, nothing is told of them.
+const MOST_STEPS: u64 = 50_000_000;
+
 /// Something in a policy that is probably not meant.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Warning {
@@ -23,6 +26,7 @@ impl Policy {
     pub fn warnings(&self) -> Vec<Warning> {
         let mut warnings = self.unused_scopes.clone();
         let mut seen: HashMap<(Kind, String), &str> = HashMap::new();
+        let mut steps_left = MOST_STEPS;
         for rule in &self.rules {
             let (name, line) = (rule.pattern(), rule.line);
             let mut warn = |message: String| warnings.push(Warning { line, message });
@@ -47,9 +51,13 @@ impl Policy {
                 }
                 None => {}
             }
+            if !rule.is_shadow() || rule.is_deny() || steps_left == 0 {
+                continue;
+            }
+            steps_left = steps_left.saturating_sub(self.table(rule.kind).weight(name));
             // Whoever names what the pattern is written as is decided by what else matches its names.
             let Matched { enforced, .. } = self.rules_for(rule.kind, name);
-            if rule.is_shadow() && !rule.is_deny() && enforced.is_none() {
+            if enforced.is_none() {
                 warn(format!(
                     "{} is in shadow, and no other rule is enforced: every caller with a valid token has it",
                     Quoted(name)

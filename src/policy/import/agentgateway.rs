@@ -138,7 +138,7 @@ fn read_rules(entry: &Entry, choice: Choice<'_>, taken: &mut Taken, findings: &m
         findings.add_with_hint(entry.place, "there are no rules, so that agentgateway allows everything", hint);
         return;
     }
-    let names = Names { term, server: choice.target, also_scp: false };
+    let names = Names { term, server: choice.target, also_scp: false, has_re2: false };
     let mut parts = Parts::default();
     for rule in rules {
         let Some((word, said)) = read_rule(rule, findings) else { continue };
@@ -231,7 +231,7 @@ fn read_authorization(entry: &Entry, choice: Choice<'_>, taken: &mut Taken, find
     if expressions.is_empty() {
         findings.add(policy.place, "`policy` has no expression");
     }
-    let names = Names { term, server: choice.target, also_scp: false };
+    let names = Names { term, server: choice.target, also_scp: false, has_re2: false };
     let (mut parts, mut all) = (Parts::default(), Some(vec![Clause::default()]));
     for node in expressions {
         let text = scalar(node, "an expression", findings)?;

@@ -11,7 +11,7 @@ use super::super::document::{self, Entry, Node, Sort};
 use super::super::fields::words;
 use super::super::flaw::{Findings, Place, Quoted};
 use super::clause::{Clause, Names as About};
-use super::expression::{Names, Term, claim_is_one_of};
+use super::expression::{Names, Term, claim_is_one_of, is_as_in_re2};
 use super::{Choice, Said, Taken, at, items, known, text, texts, value};
 
 const SORT: Sort = Sort { name: "route", blank: "give an MCPRoute" };
@@ -210,7 +210,11 @@ fn read_rule(rule: &Node, server: &str, taken: &mut Taken, findings: &mut Findin
                     continue;
                 }
                 let said = Said { text, place: entry.node.place, allows };
-                taken.understand(&said, &Names { term, server: Some(server), also_scp: true }, findings)
+                taken.understand(
+                    &said,
+                    &Names { term, server: Some(server), also_scp: true, has_re2: true },
+                    findings,
+                )
             }
             _ => continue,
         };
@@ -316,11 +320,14 @@ impl Selector {
         let list = |key: &str, findings: &mut Findings| value(&entry.node, key).map(|list| texts(list, findings));
         let like = |list: Vec<String>, taken: &mut Taken| {
             let one = |text: &String| {
-                let regex = Regex::new(text).ok();
+                let regex = Regex::new(text).ok().filter(|_| is_as_in_re2(text));
                 if regex.is_none() {
                     taken.lose(
                         entry.place,
-                        format!("the expression {} of `toolSelector` cannot be read", Quoted(text)),
+                        format!(
+                            "the expression {} of `toolSelector` means something else here, or nothing",
+                            Quoted(text)
+                        ),
                     );
                 }
                 regex

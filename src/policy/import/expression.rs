@@ -51,6 +51,8 @@ pub(super) struct Names<'a> {
     pub(super) server: Option<&'a str>,
     /// Whether scopes may also stand in the claim `scp`.
     pub(super) also_scp: bool,
+    /// Whether regular expressions are those of RE2.
+    pub(super) has_re2: bool,
 }
 
 /// What was understood of an expression.
@@ -66,6 +68,8 @@ enum Formula {
     Any(Vec<Self>),
     Not(Box<Self>),
     Atom(Atom),
+    /// The second; where that lets in, the first must hold, too.
+    Narrowed(Atom, Atom),
 }
 
 /// Takes an expression apart.
@@ -107,6 +111,11 @@ fn ways(formula: &Formula, is_negated: bool, approach: Approach) -> Option<Vec<W
                 (true, Approach::Within) => Vec::new(),
                 (true, Approach::Around) => vec![Vec::new()],
             });
+        }
+        Formula::Narrowed(by, atom) => {
+            let lets_in = approach == Approach::Within && !is_negated;
+            let by = lets_in.then_some((by, false));
+            return Some(vec![by.into_iter().chain([(atom, is_negated)]).collect()]);
         }
         // `!(a && b)` is `!a || !b`, also where one of them has no value.
         Formula::All(parts) => (parts, !is_negated),
@@ -242,10 +251,11 @@ impl Reader<'_, '_> {
             }
             _ => match self.term(list)? {
                 (Term::Scopes, 0) if is_scope => Some(held),
-                // So it is written for a claim that is a list, and holds for no other.
+                // So it is written for a claim that is a list. In a text it looks for a part there, and has no value
+                // here: also where it refuses, so that the scope alone must not say that it does not hold.
                 (Term::ScopeText, 0) if is_scope => {
                     let is_listed = Atom::Condition(None, format!("{} in claims.scope", cel::quoted(scope)));
-                    Some(Formula::All(vec![held, Formula::Atom(is_listed)]))
+                    Some(Formula::Narrowed(Atom::Scope(scope.to_string()), is_listed))
                 }
                 _ => None,
             },
@@ -363,6 +373,12 @@ impl Renaming<'_, '_> {
             }
             _ => None,
         };
+        if let ("matches", true, [Expr { form: Form::Literal(Literal::Text(regex)), at, .. }]) =
+            (name, self.names.has_re2, arguments)
+            && !is_as_in_re2(regex)
+        {
+            return Err((*at, "this regular expression matches other texts here".to_owned()));
+        }
         // What is no macro does not compile with a name that nothing declares.
         self.is_loose |= variable.is_some() || name == "has";
         let count = self.locals.len();
@@ -436,6 +452,31 @@ impl Renaming<'_, '_> {
             }
         }))
     }
+}
+
+/// Whether a regular expression means the same here as in RE2: there `\d`, `\w`, `\s` and `\b` know ASCII alone, and
+/// sets of letters have neither operators nor sets within them.
+pub(super) fn is_as_in_re2(regex: &str) -> bool {
+    let mut letters = regex.chars();
+    let (mut is_set, mut before) = (false, ' ');
+    while let Some(letter) = letters.next() {
+        let is_other = match letter {
+            '\\' => letters.next().is_some_and(|escaped| "dDwWsSbB".contains(escaped)),
+            // `[[:alpha:]]` is left out, too: whoever needs it writes `[A-Za-z]`.
+            '[' => std::mem::replace(&mut is_set, true),
+            ']' => {
+                is_set = false;
+                false
+            }
+            '&' | '-' | '~' => is_set && before == letter,
+            _ => false,
+        };
+        if is_other {
+            return false;
+        }
+        before = letter;
+    }
+    true
 }
 
 /// Whether a key can stand behind a dot: it is a name, and no word that CEL keeps for itself.

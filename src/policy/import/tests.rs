@@ -80,6 +80,23 @@ fn a_scope_becomes_a_scope_and_a_claim_a_condition() {
 }
 
 #[test]
+fn a_text_that_has_a_scope_as_a_part_of_a_longer_word_is_no_way_in() {
+    // There `in` looks for a part of a text, so that `superadmin` has `admin`.
+    let text = Caller("superadmin", r#"{"scope": "superadmin"}"#);
+    let list = |scope| format!(r#"{{"scope": ["{scope}"]}}"#);
+    for rules in [
+        ["'mcp.tool.name == \"x\"'", "{deny: '\"admin\" in jwt.scope'}"],
+        ["'mcp.tool.name == \"x\"'", "{require: '!(\"admin\" in jwt.scope)'}"],
+        ["'mcp.tool.name == \"x\" && !(\"admin\" in jwt.scope)'", "{require: 'true'}"],
+    ] {
+        let policy = Policy::compile("p", &imported(&rules).policy.unwrap()).unwrap();
+        assert!(!may(&policy, &text, Kind::Tool, "x", None), "{rules:?}");
+        assert!(!may(&policy, &Caller("admin", &list("admin")), Kind::Tool, "x", None), "{rules:?}");
+        assert!(may(&policy, &Caller("superadmin", &list("superadmin")), Kind::Tool, "x", None), "{rules:?}");
+    }
+}
+
+#[test]
 fn several_rules_about_one_name_are_alternatives() {
     check(
         &[

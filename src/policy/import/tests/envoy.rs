@@ -49,6 +49,32 @@ fn with(rules: &[&str], more: &str) -> String {
 }
 
 #[test]
+fn a_regular_expression_that_matches_other_texts_there_is_not_taken() {
+    let policy = |regex: &str| {
+        let rule = format!(
+            "{{target: {{tools: [{{backend: files, tool: x}}]}}, cel: 'request.mcp.params.arguments.n.matches(\"{regex}\")'}}"
+        );
+        import(Format::EnvoyAiGateway, "r", &with(&[&rule], ""), Choice::default()).unwrap().policy
+    };
+    // `\d` is ASCII alone there, and `٣` is a digit here.
+    for regex in [r"^\\d+$", r"^\\w$", r"a\\b", "[a&&b]", "[a-z--b]", "[a~~b]", "[[a]b]"] {
+        assert_eq!(policy(regex), None, "{regex}");
+    }
+    for regex in ["^[0-9]+$", r"^\\.[a-z-]+\\[&&--~~$", "^[ab]+[cd]"] {
+        assert!(policy(regex).is_some(), "{regex}");
+    }
+    let chosen = |regex: &str| {
+        let rule = "target: {tools: [{backend: files, tool: x}, {backend: files, tool: \u{e9}}]}";
+        let more = format!("      toolSelector: {{includeRegex: ['{regex}']}}\n");
+        import(Format::EnvoyAiGateway, "r", &with(&[&format!("{{{rule}}}")], &more), Choice::default())
+            .unwrap()
+            .policy
+    };
+    assert_eq!(chosen(r"^\w$"), None);
+    assert!(!chosen("^[a-z]$").unwrap().contains('\u{e9}'));
+}
+
+#[test]
 fn a_route_as_the_documentation_has_it() {
     let imported = route(ROUTE);
     let text = imported.policy.unwrap();
