@@ -413,8 +413,9 @@ fn reporting(
 fn server_conf(threads: usize, grace: Duration) -> ServerConf {
     ServerConf {
         threads,
-        // Each connection stays on the thread that accepted it, and so do its connections to the upstream.
-        work_stealing: false,
+        // One thread needs nobody who could take work from it. With several, runtimes that share no work may spin for
+        // ever at the end: one accepts for a listener of another that is gone.
+        work_stealing: threads > 1,
         // Pingora's default of 300 s is longer than any pod's.
         grace_period_seconds: Some(grace.as_secs()),
         graceful_shutdown_timeout_seconds: Some(1),

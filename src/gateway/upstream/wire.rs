@@ -221,10 +221,12 @@ impl Framing {
         matches!(self, Self::Length(0) | Self::Chunked(Chunk::Done))
     }
 
-    /// How many bytes may be read at once without reading beyond the body, as far as that is known.
+    /// How many bytes of the body are known to be still to come.
     pub(super) fn wanted(self) -> Option<usize> {
         match self {
-            Self::Length(left) => Some(usize::try_from(left).unwrap_or(usize::MAX)),
+            Self::Length(left) | Self::Chunked(Chunk::Data(left)) => {
+                Some(usize::try_from(left).unwrap_or(usize::MAX))
+            }
             Self::Chunked(_) | Self::UntilClose => None,
         }
     }
@@ -248,7 +250,6 @@ fn take_data(left: &mut u64, buffer: &mut BytesMut) -> Option<Bytes> {
         return None;
     }
     *left = left.saturating_sub(u64::try_from(length).unwrap_or(u64::MAX));
-    // A piece that is all there is keeps the buffer; a small one must not keep a large one alive.
     Some(buffer.split_to(length).freeze())
 }
 
