@@ -397,11 +397,14 @@ fn sigterm_does_not_wait_longer_than_its_grace() {
 #[test]
 fn other_signals_end_it_at_once_or_not_at_all() {
     let upstream = Upstream::fine();
-    let mut gateway = Gateway::before(&upstream);
-    gateway.signal("HUP");
-    assert_eq!(gateway.ask(&post(call("open"))).status, 200);
-    gateway.signal("INT");
-    assert_eq!(gateway.wait().code(), Some(0));
+    // One thread and several run on different kinds of runtimes.
+    for threads in ["1", "2", "3"] {
+        let mut gateway = Setup::before(&upstream).arg("--threads", threads).start();
+        gateway.signal("HUP");
+        assert_eq!(gateway.ask(&post(call("open"))).status, 200);
+        gateway.signal("INT");
+        assert_eq!(gateway.wait().code(), Some(0), "{threads} threads");
+    }
 }
 
 #[test]
