@@ -160,14 +160,23 @@ pub trait Held {
 /// All flaws, or all tests that fail, as text for people.
 pub fn compile(file: &str, text: &str) -> Result<Policy, String> {
     let policy = Policy::compile(file, text).map_err(|flaws| flaws.to_string())?;
-    let failed: Vec<String> = policy
-        .run_tests()
-        .into_iter()
-        .filter(|test| !test.passed())
+    let tests = policy.run_tests();
+    let mut failed = tests.iter().filter(|test| !test.passed());
+    let told: Vec<String> = failed
+        .by_ref()
+        .take(MOST_TOLD)
         .map(|test| format!("{file}:{}: test `{}` fails: {}", test.line, test.name, test.failures.join("; ")))
         .collect();
-    if failed.is_empty() { Ok(policy) } else { Err(failed.join("\n")) }
+    let more = match failed.count() {
+        0 => String::new(),
+        more => format!("\n{file}: {more} more tests fail"),
+    };
+    drop(tests);
+    if told.is_empty() { Ok(policy) } else { Err(told.join("\n") + &more) }
 }
+
+/// The most failing tests that are told.
+const MOST_TOLD: usize = 1_000;
 
 /// The largest file that is read.
 const MOST_BYTES: u64 = 4 * 1024 * 1024;
@@ -271,6 +280,17 @@ mod tests {
         }
         assert_eq!(live.replace("p", ONE), Reload::Done(2));
         assert_eq!(live.trouble(), None);
+    }
+
+    #[test]
+    fn of_many_failing_tests_only_so_many_are_told() {
+        let test = "  - {name: t, token: {sub: a}, call: {tool: x}, expect: allow}\n";
+        let text = |tests: usize| format!("version: 1\ntests:\n{}", test.repeat(tests));
+        let trouble = compile("p", &text(MOST_TOLD)).unwrap_err();
+        assert_eq!(trouble.lines().count(), MOST_TOLD);
+        let trouble = compile("p", &text(MOST_TOLD + 7)).unwrap_err();
+        assert_eq!(trouble.lines().count(), MOST_TOLD + 1);
+        assert!(trouble.ends_with("\np: 7 more tests fail"), "{}", trouble.lines().last().unwrap());
     }
 
     #[test]

@@ -169,11 +169,13 @@ async fn what_is_no_answer_refuses_for_now_and_never_the_token() {
 #[tokio::test]
 async fn answers_are_remembered_no_longer_than_they_are_true() {
     let folder = tempfile::tempdir().unwrap();
-    let published = Published::text(active(json!({"exp": now().0.0.saturating_sub(59)})));
+    // One time for all: a second may pass between two looks at the clock.
+    let start = now().0;
+    let published = Published::text(active(json!({"exp": start.0.saturating_sub(59)})));
     let fake = published.start();
     let running = introspection(folder.path(), &fake, "");
     let bearer = Bearer::try_from("t").unwrap();
-    let at = |seconds| running.verifier.verify(&bearer, now().0.plus(seconds));
+    let at = |seconds| running.verifier.verify(&bearer, start.plus(seconds));
     at(0).await.unwrap();
     assert_eq!(at(2).await.map(drop), Err(Refusal::TokenExpired), "a minute of leeway, and it is over");
     // Nothing is remembered where that is asked for.
