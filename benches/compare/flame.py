@@ -80,7 +80,7 @@ def main():
         sys.exit("flame.py: no stacks on standard input")
     drawn = list(boxes(tree(counts), 0, WIDTH, 0, total))
     height = (max(box[3] for box in drawn) + 2) * ROW
-    print(f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="monospace" font-size="11">')
+    print(f'<svg style="background:white" xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" font-family="monospace" font-size="11">')
     for frame, left, wide, depth, share in drawn:
         top = height - (depth + 2) * ROW
         label = html.escape(frame)
