@@ -164,9 +164,18 @@ fn every_setting_is_described() {
 #[test]
 fn every_chapter_is_in_the_summary_and_every_link_leads_somewhere() {
     let summary = chapter("SUMMARY.md");
+    let pages = fs::read_dir(book()).unwrap().map(|entry| entry.unwrap().path()).filter(|path| path.is_file());
+    let chapters: String = pages.map(|path| fs::read_to_string(path).unwrap()).collect();
     for entry in fs::read_dir(book()).unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        if name == "images" {
+            for picture in fs::read_dir(&path).unwrap() {
+                let picture = picture.unwrap().file_name().into_string().unwrap();
+                assert!(chapters.contains(&format!("](images/{picture})")), "no chapter shows {picture}");
+            }
+            continue;
+        }
         assert!(name == "SUMMARY.md" || summary.contains(&format!("({name})")), "{name} is not in SUMMARY.md");
         check_links(&name, &fs::read_to_string(&path).unwrap(), &book());
     }
