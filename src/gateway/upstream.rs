@@ -64,8 +64,8 @@ pub struct Upstream {
 /// Connections that are idle, the last used last.
 type Pool = Mutex<Vec<Line>>;
 
-/// Each thread has a pool of its own, as long as there are no more of them: the system wakes the thread that opened a
-/// connection, and no other should need it then.
+/// Each thread has a pool of its own, as long as there are no more of them, so that no two wait for each other. Where tasks
+/// move between threads, a connection may be given back to another pool than it was taken from; it works from any.
 const POOLS: usize = 16;
 
 /// The pool of this thread.
