@@ -1,17 +1,19 @@
 //! The gateway: requests in, judged, forwarded byte for byte, answers filtered.
 //!
-//! It stands on Pingora's HTTP server (`HttpServerApp`) with its own forwarding, because nothing may reach the
-//! upstream before the whole body is judged.
+//! It stands on Pingora's server and listeners with its own forwarding, because nothing may reach the upstream before the
+//! whole body is judged.
 
 pub mod answer;
 mod batch;
 mod bound;
 pub mod callers;
+pub mod client;
 mod decision;
 pub mod door;
 pub mod downstream;
 pub mod exchange;
 pub mod headers;
+pub mod http1;
 pub mod identity;
 pub mod in_flight;
 pub mod intake;
@@ -31,7 +33,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
-use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, HttpServerOptions, ReusedHttpStream};
+use bytes::Bytes;
+use http::StatusCode;
+use pingora_core::apps::{HttpServerApp, HttpServerOptions, ReusedHttpStream};
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 use tokio::time::timeout;
@@ -48,6 +52,7 @@ use crate::settings::HostRule;
 use crate::token::{DpopTerms, IdentityHeaders};
 use answer::{Answer, Gone};
 use callers::Callers;
+use client::{Client, Next, Reply};
 use identity::IdentityTokens;
 use in_flight::InFlight;
 use intake::Bodies;
@@ -223,12 +228,6 @@ const VERIFIED: u64 = 128 * 1024 * 1024;
 /// the largest answers. What is small needs none.
 const BODIES: usize = 256 * 1024 * 1024;
 
-/// How long a client may leave what is written to it unread.
-const WRITE: Duration = Duration::from_secs(60);
-
-/// How long an answered request's unread rest may go on, so that the connection stays usable.
-const DRAIN: Duration = Duration::from_secs(2);
-
 impl Gateway {
     /// A gateway of these parts.
     #[must_use]
@@ -276,55 +275,75 @@ impl Gateway {
         &self.listed
     }
 
-    /// Reads the head of the next request, and answers what is no HTTP. False when there is nothing to serve.
-    async fn read_head(&self, session: &mut ServerSession, shutdown: &ShutdownWatch) -> bool {
-        session.set_pipelining_enabled(true);
-        // Pingora does not tell the wait for a head from its arrival: the two bounds together hold for both.
+    /// Serves one HTTP/1.1 connection to its end.
+    async fn converse(&self, mut client: Client, shutdown: &ShutdownWatch) {
         let limits = &self.config.limits;
-        match timeout(limits.keepalive.saturating_add(limits.header_timeout), session.read_request()).await {
-            Ok(Ok(true)) => {}
-            // The client left, or sent nothing for too long.
-            Ok(Ok(false)) | Err(_) => return false,
-            Ok(Err(_)) => {
-                self.report.malformed();
-                let _ = session.respond_error(Refusal::HttpMalformed.status(crate::refusal::Era::Legacy)).await;
-                return false;
+        loop {
+            match client.next(limits.keepalive, limits.header_timeout).await {
+                Next::Request => {}
+                Next::Malformed => {
+                    let status = self.malformed();
+                    client.close_after();
+                    if client.answer(Reply::new(status), Bytes::new()).await.is_ok() {
+                        client.finish().await;
+                    }
+                    return;
+                }
+                Next::End => return,
+            }
+            let (_guard, before) = UnderWay::enter(&self.under_way);
+            let is_full = before >= limits.streams;
+            if *shutdown.borrow() {
+                client.close_after();
+            }
+            // Apart, so that a connection that waits for its next request is small.
+            if Box::pin(exchange::serve(self, &mut client, shutdown, is_full)).await.is_err() {
+                // Nobody is there, or the answer was broken off: the connection must not live on.
+                return client.abort().await;
+            }
+            if !client.finish().await {
+                return;
             }
         }
-        // Pingora keeps connections for ever unless it is told otherwise after each head.
-        let keepalive = self.config.limits.keepalive.as_secs().max(1);
-        let is_kept = session.get_keepalive().is_some() && !*shutdown.borrow();
-        session.set_keepalive(is_kept.then_some(keepalive));
-        session.set_close_on_response_before_downstream_finish(false);
-        session.set_total_drain_timeout(Some(DRAIN));
-        session.set_write_timeout(Some(WRITE));
-        // An upgrade is never made, and a body is read by its own framing.
-        session.req_header_mut().remove_header(&http::header::UPGRADE);
-        true
+    }
+
+    /// Counts what is no HTTP; the status to answer it with.
+    fn malformed(&self) -> StatusCode {
+        self.report.malformed();
+        let status = Refusal::HttpMalformed.status(crate::refusal::Era::Legacy);
+        StatusCode::from_u16(status).unwrap_or(StatusCode::BAD_REQUEST)
     }
 }
 
+/// HTTP/2: each of its streams is a request of its own.
 #[async_trait]
 impl HttpServerApp for Gateway {
     async fn process_new_http(
         self: &Arc<Self>,
-        mut session: ServerSession,
+        session: ServerSession,
         shutdown: &ShutdownWatch,
     ) -> Option<ReusedHttpStream> {
-        if !self.read_head(&mut session, shutdown).await {
+        let mut session = Box::new(session);
+        if !session.is_http2() {
             return None;
         }
+        let limits = &self.config.limits;
+        match timeout(limits.header_timeout, session.read_request()).await {
+            Ok(Ok(true)) => {}
+            Ok(Ok(false)) | Err(_) => return None,
+            Ok(Err(_)) => {
+                let _ = session.respond_error(self.malformed().as_u16()).await;
+                return None;
+            }
+        }
+        let mut client = Client::of(session);
         let (_guard, before) = UnderWay::enter(&self.under_way);
-        let is_full = before >= self.config.limits.streams;
-        let served = exchange::serve(self, &mut session, shutdown, is_full).await;
-        if served.is_err() {
-            // Nobody is there, or the answer was broken off: the connection must not live on.
-            session.shutdown().await;
-            return None;
+        let is_full = before >= limits.streams;
+        match exchange::serve(self, &mut client, shutdown, is_full).await {
+            Ok(()) => client.finish_two().await,
+            Err(Gone) => client.abort().await,
         }
-        let settings = HttpPersistentSettings::for_session(&session);
-        let reusable = session.finish().await.ok()??;
-        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
+        None
     }
 
     fn server_options(&self) -> Option<&HttpServerOptions> {
@@ -339,14 +358,15 @@ pub(crate) fn now() -> (UnixTime, Duration) {
 }
 
 /// Writes an answer of the gateway's own, readable for an allowed origin.
-async fn write(answer: Answer, session: &mut ServerSession, is_origin_allowed: bool) -> Result<(), Gone> {
+async fn write(answer: Answer, client: &mut Client, is_origin_allowed: bool) -> Result<(), Gone> {
     let mut answer = answer;
-    let is_for_all = answer.headers.iter().any(|(name, _)| *name == http::header::ACCESS_CONTROL_ALLOW_ORIGIN);
     if is_origin_allowed
-        && !is_for_all
-        && let Some(origin) = session.req_header().headers.get(http::header::ORIGIN)
+        && !answer.is_for_all_origins
+        && let Some(origin) = client.head().fields.first("origin")
     {
-        answer.headers.extend(metadata::cross_origin(origin));
+        for (name, value) in metadata::cross_origin(origin) {
+            answer.reply.line(name, value);
+        }
     }
-    answer.write(session).await
+    client.answer(answer.reply, answer.body).await
 }

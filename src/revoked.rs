@@ -3,7 +3,7 @@
 use std::sync::{Arc, Mutex};
 
 use arc_swap::ArcSwap;
-use http::HeaderValue;
+use bytes::Bytes;
 use tokio::sync::watch;
 
 use crate::caller::Caller;
@@ -49,12 +49,7 @@ impl Revoked {
     /// Watches over a caller and its token, as it stands in this `Authorization` header. They were held against the
     /// list of this generation.
     #[must_use]
-    pub fn watch<'a>(
-        &'a self,
-        caller: &'a Caller,
-        authorization: Option<HeaderValue>,
-        generation: u64,
-    ) -> Watch<'a> {
+    pub fn watch<'a>(&'a self, caller: &'a Caller, authorization: Option<Bytes>, generation: u64) -> Watch<'a> {
         let mut changes = self.changes();
         // A change that came before it could be heard of counts too.
         if *changes.borrow_and_update() != generation {
@@ -98,7 +93,7 @@ impl Revoked {
 pub struct Watch<'a> {
     revoked: &'a Revoked,
     caller: &'a Caller,
-    authorization: Option<HeaderValue>,
+    authorization: Option<Bytes>,
     changes: watch::Receiver<u64>,
 }
 
@@ -117,7 +112,7 @@ impl Watch<'_> {
 
     fn is_revoked(&self) -> bool {
         // A token that was there when the request was judged is still there.
-        let line = self.authorization.iter().map(HeaderValue::as_bytes);
+        let line = self.authorization.iter().map(Bytes::as_ref);
         token::presented(line, None).is_ok_and(|(_, token)| self.revoked.revokes(self.caller, &token))
     }
 }

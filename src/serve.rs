@@ -484,18 +484,14 @@ fn listener(address: &ListenAddress, tls: Option<&Tls>, is_shared: bool) -> Resu
             ListenerConfig::uds(path).permissions(std::fs::Permissions::from_mode(0o660))
         }
     };
-    let listener = listener.l4_buffer(L4BufferSettings::new(READ_BUFFER, WRITE_BUFFER));
+    // What arrives is read to where it is needed, and what leaves does so in one piece: Pingora's own 64 KiB for each
+    // connection would be most of what a stream that stands open takes.
+    let listener = listener.l4_buffer(L4BufferSettings::unbuffered());
     match tls {
         Some(tls) => Ok(listener.tls(tls::settings(tls)?)),
         None => Ok(listener),
     }
 }
-
-/// What arrives is read to where it is needed: Pingora's own 64 KiB for each connection would be most of what a stream
-/// that stands open takes.
-const READ_BUFFER: usize = 0;
-/// Head and body of most answers leave together.
-const WRITE_BUFFER: usize = 16 * 1024;
 
 fn tcp(address: SocketAddr, is_shared: bool) -> ListenerConfig {
     let mut options = TcpSocketOptions::default();

@@ -1,12 +1,12 @@
 //! Answers that the gateway makes itself.
 
+use std::time::Duration;
+
 use bytes::Bytes;
-use http::HeaderValue;
-use http::header::{self, HeaderName};
-use pingora_core::protocols::http::ServerSession;
-use pingora_http::ResponseHeader;
+use http::StatusCode;
 
 use super::Config;
+use super::client::Reply;
 use crate::message::reply::ErrorReply;
 use crate::refusal::{Challenge, Refusal};
 use crate::token::Algorithm;
@@ -17,79 +17,65 @@ pub struct Gone;
 
 /// A complete answer.
 pub struct Answer {
-    /// The HTTP status.
-    pub status: u16,
-    /// The headers, without those of the framing.
-    pub headers: Vec<(HeaderName, HeaderValue)>,
+    /// The head, without the framing.
+    pub reply: Reply,
     /// The body.
     pub body: Bytes,
+    /// Whether pages of any origin may read it.
+    pub is_for_all_origins: bool,
 }
 
 impl Answer {
     /// An answer without a body.
     #[must_use]
-    pub const fn empty(status: u16) -> Self {
-        Self { status, headers: Vec::new(), body: Bytes::new() }
+    pub fn empty(status: u16) -> Self {
+        let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        Self { reply: Reply::new(status), body: Bytes::new(), is_for_all_origins: false }
     }
 
     /// An answer in JSON.
     #[must_use]
     pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
-        let mut answer = Self { status, headers: Vec::new(), body: body.into() };
-        answer.set(header::CONTENT_TYPE, "application/json");
+        let mut answer = Self { body: body.into(), ..Self::empty(status) };
+        answer.set("Content-Type", "application/json");
         answer
     }
 
     /// Adds a header, if its value can stand in one.
-    pub fn set(&mut self, name: HeaderName, value: &str) {
-        if let Ok(value) = HeaderValue::from_str(value) {
-            self.headers.push((name, value));
-        }
-    }
-
-    /// Writes the answer; a HEAD request gets no body.
-    ///
-    /// # Errors
-    /// [`Gone`] if the client is not there any more.
-    pub async fn write(self, session: &mut ServerSession) -> Result<(), Gone> {
-        let mut head = ResponseHeader::build_no_case(self.status, Some(self.headers.len().saturating_add(4)))
-            .map_err(|_| Gone)?;
-        for (name, value) in self.headers {
-            head.append_header(name, value).map_err(|_| Gone)?;
-        }
-        // A 204 has no length (RFC 9110 §8.6).
-        if self.status != 204 {
-            head.insert_header(header::CONTENT_LENGTH, self.body.len().to_string()).map_err(|_| Gone)?;
-        }
-        let is_head = session.req_header().method == http::Method::HEAD;
-        session.write_response_header(Box::new(head)).await.map_err(|_| Gone)?;
-        let body = if is_head { Bytes::new() } else { self.body };
-        session.write_response_body(body, true).await.map_err(|_| Gone)
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.reply.line(name, value.as_bytes());
     }
 }
 
 /// The answer to a refused request.
 #[must_use]
-pub fn refusal(config: &Config, refusal: Refusal, reply: &ErrorReply<'_>, scopes: &str) -> Answer {
+pub fn refusal(
+    config: &Config,
+    refusal: Refusal,
+    reply: &ErrorReply<'_>,
+    scopes: &str,
+    wait: Option<Duration>,
+) -> Answer {
     let mut status = refusal.status(reply.era);
     if reply.id.is_none() && status == 200 {
         // There is no request that an error could answer (MCP, streamable-http, "Sending messages").
         status = 400;
     }
     let mut answer = Answer::json(status, reply.render(refusal));
-    answer.set(header::CACHE_CONTROL, "no-store");
+    answer.set("Cache-Control", "no-store");
     if let Some(challenge) = challenge(config, refusal, scopes) {
-        answer.set(header::WWW_AUTHENTICATE, &challenge);
+        answer.set("WWW-Authenticate", &challenge);
     }
-    if let Some(seconds) = refusal.retry_after() {
-        answer.set(header::RETRY_AFTER, &seconds.to_string());
+    let seconds = |wait: Duration| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
+    if let Some(seconds) = wait.map(seconds).or_else(|| refusal.retry_after().map(Into::into)) {
+        answer.set("Retry-After", &seconds.to_string());
     }
     if status == 405 {
-        answer.set(header::ALLOW, super::metadata::METHODS);
+        answer.set("Allow", super::metadata::METHODS);
     }
     if refusal == Refusal::ContentEncoded {
         // RFC 9110 §15.5.16
-        answer.set(header::ACCEPT_ENCODING, "identity");
+        answer.set("Accept-Encoding", "identity");
     }
     answer
 }

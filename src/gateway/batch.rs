@@ -28,7 +28,7 @@ impl Turn<'_> {
         // One connection, one answer: a batch takes one place.
         let is_held = requests(&messages).next().is_some();
         let _place = is_held.then(|| self.enter(passage.caller)).transpose()?;
-        let bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
+        let bound = bind(self.gateway, self.client, passage.caller, Era::Legacy, self.record)?;
         let snapshot = passage.snapshot.clone();
         let permit = self.permitted(&messages, &snapshot.policy, passage)?;
         let ids: BTreeSet<SameId<'_>> = requests(&messages).filter_map(SameId::of).collect();

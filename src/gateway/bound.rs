@@ -1,15 +1,16 @@
 //! What a request is bound to, and what tells the upstream so: sessions, events, who calls.
 
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue};
-use pingora_core::protocols::http::ServerSession;
+use http::Method;
 
+use super::client::Client;
 use super::headers::{LAST_EVENT_ID, MCP_NAME, MCP_SESSION_ID};
+use super::http1::is_value;
 use super::in_flight::Held;
 use super::known::Known;
 use super::record::Record;
+use super::upstream::RequestHead;
 use super::who::presented;
-use super::{Gateway, headers, intake, now};
+use super::{Gateway, headers, now};
 use crate::caller::Caller;
 use crate::judge::Permit;
 use crate::message::agreement::Field;
@@ -23,13 +24,13 @@ pub(super) struct Bound {
     /// The session as the caller knows it.
     pub(super) sealed: Option<String>,
     pub(super) session_id: Option<String>,
-    pub(super) last_event_id: Option<HeaderValue>,
+    pub(super) last_event_id: Option<Vec<u8>>,
 }
 
 /// A session in another caller's hands is none (MCP 2025-11-25, "Session Management"). Modern requests have none.
 pub(super) fn bind(
     gateway: &Gateway,
-    session: &ServerSession,
+    client: &Client,
     caller: &Caller,
     era: Era,
     record: &mut Record,
@@ -38,7 +39,7 @@ pub(super) fn bind(
     if era == Era::Modern {
         return Ok(bound);
     }
-    let sealed = match intake::field(&session.req_header().headers, &MCP_SESSION_ID) {
+    let sealed = match client.head().fields.field(MCP_SESSION_ID) {
         Field::Absent => return Ok(bound),
         Field::Once(sealed) => std::str::from_utf8(sealed).map_err(|_| Refusal::SessionUnknown)?,
         Field::Repeated => return Err(Refusal::SessionUnknown),
@@ -52,18 +53,18 @@ pub(super) fn bind(
 /// The event that the caller wants to go on after: one that it was sent in this session, or outside of any.
 pub(super) fn last_event_id(
     gateway: &Gateway,
-    session: &ServerSession,
+    client: &Client,
     caller: &Caller,
     bound: &Bound,
-) -> Result<Option<HeaderValue>, Refusal> {
-    let sealed = match intake::field(&session.req_header().headers, &LAST_EVENT_ID) {
+) -> Result<Option<Vec<u8>>, Refusal> {
+    let sealed = match client.head().fields.field(LAST_EVENT_ID) {
         Field::Absent | Field::Once(b"") => return Ok(None),
         Field::Once(sealed) => sealed,
         Field::Repeated => return Err(Refusal::HttpMalformed),
     };
     let events = gateway.sealer.events(caller, bound.session_id.as_deref());
     let id = events.unseal(sealed).ok_or(Refusal::EventUnknown)?;
-    Ok(Some(HeaderValue::from_bytes(id).map_err(|_| Refusal::EventUnknown)?))
+    if is_value(id) { Ok(Some(id.to_owned())) } else { Err(Refusal::EventUnknown) }
 }
 
 /// Notes a request as under way in its session, if it is one and has one.
@@ -75,69 +76,67 @@ pub(super) fn under_way(gateway: &Gateway, bound: &Bound, message: &Message<'_>)
 /// The `Authorization` that the upstream gets, where it gets one. It is never the caller's own.
 async fn token_for_upstream(
     gateway: &Gateway,
-    session: &ServerSession,
+    client: &Client,
     caller: &Caller,
-) -> Result<Option<HeaderValue>, Refusal> {
+) -> Result<Option<String>, Refusal> {
     let Some(exchanger) = &gateway.exchanger else { return Ok(None) };
-    let (_, token) = presented(session.req_header())?;
+    let (_, token) = presented(client.head())?;
     // Apart, so that other requests do not carry room for it.
     let token = Box::pin(exchanger.exchange(&token, caller, now().0)).await?;
-    let value = HeaderValue::from_str(&format!("Bearer {token}"));
-    let mut value = value.map_err(|_| Refusal::VerificationUnavailable)?;
-    value.set_sensitive(true);
-    Ok(Some(value))
+    Ok(Some(format!("Bearer {token}")))
 }
 
-/// What the upstream gets beside the body.
-pub(super) async fn headers_of(
+/// What the upstream gets before the body.
+pub(super) async fn head_for_upstream(
     gateway: &Gateway,
-    session: &ServerSession,
+    client: &Client,
+    method: &Method,
     caller: &Known,
     bound: &Bound,
     permit: &Permit<'_>,
-) -> Result<HeaderMap, Refusal> {
-    let mut headers = upstream_headers(gateway, session, caller, bound)?;
-    // INVARIANT: a header that mirrors a handle says what the body says, before and after.
-    if let Some(name) = permit.name()
-        && headers.contains_key(&MCP_NAME)
-    {
-        headers.insert(&MCP_NAME, HeaderValue::from_str(name).map_err(|_| Refusal::TaskUnknown)?);
+) -> Result<RequestHead, Refusal> {
+    let mut head = gateway.upstream.request(method)?;
+    let mut line = |name: &str, value: &[u8], otherwise: Refusal| {
+        if head.line(name, value) { Ok(()) } else { Err(otherwise) }
+    };
+    let identity = &gateway.config.identity_headers;
+    // A claim that a caller lacks must not be told by the caller itself, and what is told is told once.
+    let is_ours = |name: &str| {
+        identity.names().any(|ours| ours.eq_ignore_ascii_case(name))
+            || gateway.identity.as_ref().is_some_and(|tokens| tokens.header().as_str().eq_ignore_ascii_case(name))
+    };
+    for (name, value) in headers::to_upstream(&client.head().fields) {
+        if is_ours(name) {
+            continue;
+        }
+        match permit.name() {
+            // INVARIANT: a header that mirrors a handle says what the body says, before and after.
+            Some(unsealed) if name.eq_ignore_ascii_case(MCP_NAME) => {
+                line(name, unsealed.as_bytes(), Refusal::TaskUnknown)?;
+            }
+            Some(_) | None => line(name, value, Refusal::HttpMalformed)?,
+        }
     }
-    if let Some(token) = token_for_upstream(gateway, session, caller).await? {
-        headers.insert(header::AUTHORIZATION, token);
-    }
-    Ok(headers)
-}
-
-fn upstream_headers(
-    gateway: &Gateway,
-    session: &ServerSession,
-    caller: &Known,
-    bound: &Bound,
-) -> Result<HeaderMap, Refusal> {
-    let mut headers = headers::to_upstream(&session.req_header().headers);
-    headers.insert(header::HOST, gateway.upstream.host()?);
+    // Answers are read: they must come as they are.
+    line("accept-encoding", b"identity", Refusal::UpstreamDown)?;
     if let Some(id) = &bound.session_id {
-        let id = HeaderValue::from_str(id).map_err(|_| Refusal::SessionUnknown)?;
-        headers.insert(&MCP_SESSION_ID, id);
+        line(MCP_SESSION_ID, id.as_bytes(), Refusal::SessionUnknown)?;
     }
     if let Some(id) = &bound.last_event_id {
-        headers.insert(&LAST_EVENT_ID, id.clone());
-    }
-    let identity = &gateway.config.identity_headers;
-    // A claim that a caller lacks must not be told by the caller itself.
-    for name in identity.names() {
-        headers.remove(name);
+        line(LAST_EVENT_ID, id, Refusal::EventUnknown)?;
     }
     for (name, value) in identity.render(caller) {
-        if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
-            headers.insert(name, value);
-        }
+        // A claim that cannot stand in a header is not told.
+        let _ = head.line(name, value.as_bytes());
     }
     if let Some(tokens) = &gateway.identity {
         let token = tokens.token(caller, caller.end(), now().0)?;
-        // In place of all that the client sent under this name.
-        headers.insert(tokens.header().clone(), token);
+        let _ = head.line(tokens.header().as_str(), token.as_bytes());
     }
-    Ok(headers)
+    if let Some(token) = token_for_upstream(gateway, client, caller).await?
+        && !head.line("authorization", token.as_bytes())
+    {
+        return Err(Refusal::VerificationUnavailable);
+    }
+    Ok(head)
 }

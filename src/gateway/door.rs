@@ -4,17 +4,14 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use pingora_core::apps::ServerApp;
-use pingora_core::protocols::Stream;
+use pingora_core::protocols::{ALPN, Stream};
 use pingora_core::server::ShutdownWatch;
-use tokio::time::timeout;
 
 use super::Gateway;
+use super::client::{Client, First, Line};
 
 /// A gateway whose connections must begin within the time for heads.
 pub struct Door(Arc<Gateway>);
-
-/// As many bytes as the preface of HTTP/2 has; the shortest request that has a `Host` has more.
-const FIRST_BYTES: usize = 24;
 
 impl Door {
     /// The door of this gateway.
@@ -26,10 +23,21 @@ impl Door {
 
 #[async_trait]
 impl ServerApp for Door {
-    async fn process_new(self: &Arc<Self>, mut stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let limit = self.0.config.limits.header_timeout;
-        // Pingora looks for the preface of HTTP/2 without a bound. Once so many bytes are there it need not wait.
-        timeout(limit, stream.try_peek(&mut [0; FIRST_BYTES])).await.ok()?.ok()?;
-        ServerApp::process_new(&self.0, stream, shutdown).await
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        if matches!(stream.selected_alpn_proto(), Some(ALPN::H2)) {
+            return ServerApp::process_new(&self.0, stream, shutdown).await;
+        }
+        // A task of its own: Pingora's has room for a handshake of TLS, which would be most of what a stream takes.
+        let (gateway, shutdown) = (Arc::clone(&self.0), shutdown.clone());
+        tokio::spawn(async move {
+            match Line::first(stream, gateway.config.limits.header_timeout).await {
+                First::One(line) => gateway.converse(Client::over(line), &shutdown).await,
+                First::Two(stream) => {
+                    ServerApp::process_new(&gateway, stream, &shutdown).await;
+                }
+                First::End => {}
+            }
+        });
+        None
     }
 }

@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{self, HeaderName};
-use http::{HeaderMap, HeaderValue, StatusCode, Version};
-use pingora_core::protocols::http::{HttpTask, ServerSession};
+use http::StatusCode;
 use pingora_core::server::ShutdownWatch;
-use pingora_http::ResponseHeader;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
+use super::Config;
 use super::answer::Gone;
-use super::headers::{MCP_SESSION_ID, is_of_the_bytes, to_client};
+use super::client::{Client, Reply};
+use super::headers::{is_of_the_bytes, to_client};
+use super::http1::fields::Fields;
 use super::in_flight::Held;
 use super::intake::Bodies;
 use super::known::Known;
@@ -22,7 +22,6 @@ use super::record::Report;
 use super::standing::{Changes, Seen, Standing};
 use super::tasks::{Context, Makers, Told};
 use super::upstream::Exchange;
-use super::{Config, intake};
 use crate::judge::{self, apps};
 use crate::live::{Live, Snapshot};
 use crate::message::agreement::Field;
@@ -155,8 +154,8 @@ fn media(value: &[u8]) -> &[u8] {
 }
 
 /// Whether an answer with these headers is a stream of events.
-pub fn is_events(headers: &HeaderMap) -> bool {
-    matches!(intake::field(headers, &header::CONTENT_TYPE), Field::Once(value) if media(value).eq_ignore_ascii_case(EVENTS))
+pub fn is_events(fields: &Fields) -> bool {
+    matches!(fields.field("content-type"), Field::Once(value) if media(value).eq_ignore_ascii_case(EVENTS))
 }
 
 impl Passage<'_> {
@@ -166,40 +165,35 @@ impl Passage<'_> {
     /// [`Unpassed`].
     pub async fn pass(
         &mut self,
-        session: &mut ServerSession,
+        client: &mut Client,
         exchange: &mut Exchange,
         shutdown: &ShutdownWatch,
         watch: &mut Watch<'_>,
         silence: Duration,
     ) -> Result<Ending, Unpassed> {
-        let content = self.inspect(session, exchange)?;
+        let content = self.inspect(client, exchange)?;
         self.page = self.page.take().filter(|_| exchange.status().is_success());
         if let Content::Events = content {
-            return self.stream(session, exchange, shutdown, watch).await;
+            return self.stream(client, exchange, shutdown, watch).await;
         }
         let limit = self.config.limits.response;
         // Until the client has read it.
         let mut room = self.answers.room();
         let body = tokio::select! {
             biased;
-            _ = session.read_body_or_idle(true) => return Err(Unpassed::Gone),
+            () = client.left() => return Err(Unpassed::Gone),
             () = watch.until_revoked() => return Err(Refusal::TokenRevoked.into()),
             body = exchange.whole(limit, silence, &mut room) => body?,
         };
         // Before the client can know the answer, and use the id again.
         self.in_flight = None;
         let (body, is_cut) = self.filter_whole(&content, exchange.status(), body)?;
-        let mut head = self.head(session, exchange, is_cut || self.is_list)?;
-        if exchange.status() != StatusCode::NO_CONTENT {
-            insert(&mut head, header::CONTENT_LENGTH, &body.len().to_string())?;
-        }
-        session.write_response_header(head).await.map_err(|_| Gone)?;
-        session.write_response_body(body, true).await.map_err(|_| Gone)?;
+        client.answer(self.head(client, exchange, is_cut || self.is_list), body).await?;
         Ok(Ending::Complete)
     }
 
     /// Finds out what the answer is, and refuses answers that cannot be passed on whatever they contain.
-    fn inspect(&self, session: &ServerSession, exchange: &Exchange) -> Result<Content, Refusal> {
+    fn inspect(&self, client: &Client, exchange: &Exchange) -> Result<Content, Refusal> {
         let status = exchange.status();
         if matches!(status, StatusCode::UNAUTHORIZED | StatusCode::PROXY_AUTHENTICATION_REQUIRED) {
             return Err(Refusal::UpstreamUnauthorized);
@@ -207,7 +201,7 @@ impl Passage<'_> {
         if status.is_informational() || status.is_redirection() {
             return Err(Refusal::UpstreamNonsense);
         }
-        match intake::field(exchange.headers(), &header::CONTENT_ENCODING) {
+        match exchange.fields().field("content-encoding") {
             Field::Absent => {}
             Field::Once(coding) if coding.eq_ignore_ascii_case(b"identity") => {}
             Field::Once(_) | Field::Repeated => return Err(Refusal::UpstreamNonsense),
@@ -215,7 +209,7 @@ impl Passage<'_> {
         if matches!(status, StatusCode::NO_CONTENT | StatusCode::RESET_CONTENT | StatusCode::NOT_MODIFIED) {
             return Ok(Content::Empty);
         }
-        let content = match intake::field(exchange.headers(), &header::CONTENT_TYPE) {
+        let content = match exchange.fields().field("content-type") {
             Field::Repeated => return Err(Refusal::UpstreamNonsense),
             Field::Absent => Content::Empty,
             Field::Once(value) => match media(value) {
@@ -224,7 +218,7 @@ impl Passage<'_> {
                 _ => Content::Other,
             },
         };
-        let is_get = session.req_header().method == http::Method::GET;
+        let is_get = client.head().method == http::Method::GET;
         match content {
             // A success must be readable, so that nothing hides in it.
             Content::Other if status.is_success() && status != StatusCode::ACCEPTED => {
@@ -307,58 +301,44 @@ impl Passage<'_> {
         work(&Filter { sees: &sees, freshness, heard: Some(&heard), pins, tasks: &tasks })
     }
 
-    fn head(
-        &self,
-        session: &ServerSession,
-        exchange: &Exchange,
-        is_of_this_caller: bool,
-    ) -> Result<Box<ResponseHeader>, Refusal> {
-        let nonsense = |_| Refusal::UpstreamNonsense;
-        let upstream = exchange.headers();
-        let mut head = ResponseHeader::build_no_case(exchange.status(), Some(upstream.len().saturating_add(4)))
-            .map_err(nonsense)?;
-        for (name, value) in to_client(upstream) {
-            if !(is_of_this_caller && is_of_the_bytes(name)) {
-                head.append_header(name.clone(), value.clone()).map_err(nonsense)?;
+    fn head(&self, client: &Client, exchange: &Exchange, is_of_this_caller: bool) -> Reply {
+        let mut reply = Reply::new(exchange.status());
+        for (name, value) in to_client(exchange.fields()) {
+            let is_replaced =
+                is_of_this_caller && (is_of_the_bytes(name) || name.eq_ignore_ascii_case("cache-control"));
+            if !is_replaced {
+                reply.line(name, value);
             }
         }
         if is_of_this_caller {
-            insert(&mut head, header::CACHE_CONTROL, "private, no-store")?;
-            head.append_header(header::VARY, "Authorization").map_err(nonsense)?;
+            reply.line("Cache-Control", b"private, no-store");
+            reply.line("Vary", b"Authorization");
         }
         if let Some(nonce) = &self.nonce {
-            insert(&mut head, HeaderName::from_static("dpop-nonce"), nonce)?;
+            reply.line("DPoP-Nonce", nonce.as_bytes());
         }
         if let Some(id) = &self.session_id {
-            insert(&mut head, MCP_SESSION_ID.clone(), id)?;
+            reply.line("Mcp-Session-Id", id.as_bytes());
         }
-        if let Some(origin) = session.req_header().headers.get(header::ORIGIN) {
+        if let Some(origin) = client.head().fields.first("origin") {
             for (name, value) in super::metadata::cross_origin(origin) {
-                head.append_header(name, value).map_err(nonsense)?;
+                reply.line(name, value);
             }
         }
-        Ok(Box::new(head))
+        reply
     }
 
     async fn stream(
         &mut self,
-        session: &mut ServerSession,
+        client: &mut Client,
         exchange: &mut Exchange,
         shutdown: &ShutdownWatch,
         watch: &mut Watch<'_>,
     ) -> Result<Ending, Unpassed> {
-        // A client that sends more while it listens could not be seen to leave: one byte of the next request
-        // would hide the end of the connection. On a stream there is no next request.
-        session.set_pipelining_enabled(false);
-        let mut head = self.head(session, exchange, self.is_list)?;
-        if session.req_header().version == Version::HTTP_11 && !session.is_http2() {
-            insert(&mut head, header::TRANSFER_ENCODING, "chunked")?;
-        }
-        // The head goes out at once: a standing stream may be silent for long.
-        session.response_duplex_vec(vec![HttpTask::Header(head, false)]).await.map_err(|_| Gone)?;
+        client.begin(self.head(client, exchange, self.is_list)).await?;
         self.is_stream = true;
         let counted = Counted::begin(self.report);
-        let pumped = self.pump(session, exchange, shutdown.clone(), watch).await;
+        let pumped = self.pump(client, exchange, shutdown.clone(), watch).await;
         self.in_flight = None;
         let ending = match pumped {
             Ok(ending) => ending,
@@ -373,15 +353,14 @@ impl Passage<'_> {
         match ending {
             Ending::ClientLeft => return Err(Unpassed::Gone),
             // What was broken off must look so: a clean end would say that this was all.
-            Ending::BrokenOff | Ending::Overloaded => session.set_keepalive(None),
+            Ending::BrokenOff | Ending::Overloaded => client.close_after(),
             Ending::Complete
             | Ending::TokenExpired
             | Ending::Revoked
             | Ending::PermissionLost
             | Ending::Shutdown
             | Ending::Opaque => {
-                let words = self.last_words(ending).map(Bytes::from).unwrap_or_default();
-                session.write_response_body(words, true).await.map_err(|_| Gone)?;
+                client.end(self.last_words(ending).unwrap_or_default().into()).await?;
             }
         }
         Ok(ending)
@@ -397,7 +376,7 @@ impl Passage<'_> {
     /// Passes event after event on until something ends the stream.
     async fn pump(
         &mut self,
-        session: &mut ServerSession,
+        client: &mut Client,
         exchange: &mut Exchange,
         mut shutdown: ShutdownWatch,
         watch: &mut Watch<'_>,
@@ -417,7 +396,7 @@ impl Passage<'_> {
             let mut out = Vec::new();
             let ending = tokio::select! {
                 biased;
-                _ = session.read_body_or_idle(true) => return Ok(Ending::ClientLeft),
+                () = client.left() => return Ok(Ending::ClientLeft),
                 () = watch.until_revoked() => return Ok(Ending::Revoked),
                 // What was asked for while the token was good is answered.
                 () = &mut expiry, if is_standing => return Ok(Ending::TokenExpired),
@@ -440,7 +419,7 @@ impl Passage<'_> {
                 tokio::select! {
                     biased;
                     () = watch.until_revoked() => return Err(Torn(Ending::Revoked)),
-                    written = session.write_response_body(out.into(), false) => if written.is_err() {
+                    written = client.send(out) => if written.is_err() {
                         return Ok(Ending::ClientLeft);
                     }
                 }
@@ -567,11 +546,6 @@ fn is_harmless_text(body: &[u8]) -> bool {
 fn deadline(remaining: Duration) -> Instant {
     let now = Instant::now();
     now.checked_add(remaining.min(Duration::from_secs(31_536_000))).unwrap_or(now)
-}
-
-fn insert(head: &mut ResponseHeader, name: HeaderName, value: &str) -> Result<(), Refusal> {
-    let value = HeaderValue::from_str(value).map_err(|_| Refusal::UpstreamNonsense)?;
-    head.insert_header(name, value).map_err(|_| Refusal::UpstreamNonsense)
 }
 
 /// Waits for the next change; for ever where there is none to come.

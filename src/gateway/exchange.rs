@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::Method;
-use http::header::{self, HeaderName};
-use pingora_core::protocols::http::ServerSession;
 use pingora_core::server::ShutdownWatch;
 
 use super::answer::{self, Gone};
-use super::bound::{Bound, bind, headers_of, last_event_id, under_way};
+use super::bound::{Bound, bind, head_for_upstream, last_event_id, under_way};
 use super::callers::Place;
+use super::client::Client;
 use super::decision::asked_name;
 use super::downstream::{Ending, Passage, Unpassed, is_events};
 use super::headers::{DPOP, MCP_SESSION_ID};
@@ -86,21 +85,21 @@ impl From<Unrecognised<'_>> for Stop {
 /// [`Gone`] when the connection cannot be used any more.
 pub async fn serve(
     gateway: &Gateway,
-    session: &mut ServerSession,
+    client: &mut Client,
     shutdown: &ShutdownWatch,
     is_full: bool,
 ) -> Result<(), Gone> {
-    let mut record = Record::new(&gateway.report, session);
+    let mut record = Record::new(&gateway.report, client);
     let snapshot = gateway.live.snapshot();
     record.generation = snapshot.generation;
-    let stop = match route(gateway, session, &snapshot, is_full) {
-        Ok(Routed::Endpoint) => judged(gateway, session, shutdown, &snapshot, &mut record).await,
+    let stop = match route(gateway, client, &snapshot, is_full) {
+        Ok(Routed::Endpoint) => judged(gateway, client, shutdown, &snapshot, &mut record).await,
         Ok(Routed::Answered(answer)) => {
-            if is_body_uncertain(session) {
-                session.set_keepalive(None);
+            if is_body_uncertain(client) {
+                client.close_after();
             }
             gateway.report.answered();
-            return super::write(*answer, session, true).await;
+            return super::write(*answer, client, true).await;
         }
         Err(refusal) => Err(refusal.into()),
     };
@@ -113,15 +112,15 @@ pub async fn serve(
             }
         }
         Err(Stop::Gone) => Err(Gone),
-        Err(Stop::Refused(no)) => refuse(gateway, session, &snapshot, &no, &mut record).await,
+        Err(Stop::Refused(no)) => refuse(gateway, client, &snapshot, &no, &mut record).await,
     };
     gateway.report.finished(&record);
     result
 }
 
 /// Whether a client still sends the body that it was not told to send cannot be known (RFC 9110 §10.1.1).
-fn is_body_uncertain(session: &mut ServerSession) -> bool {
-    intake::expects_continue(session.req_header()) && !session.is_body_done()
+fn is_body_uncertain(client: &mut Client) -> bool {
+    intake::expects_continue(client.head()) && !client.is_body_done()
 }
 
 /// The scopes that a client may ask for from the start: all of the policy. A refresh token is the client's affair and
@@ -136,21 +135,16 @@ enum Routed {
 }
 
 /// What can be said without a token: where things are, and who may ask.
-fn route(
-    gateway: &Gateway,
-    session: &ServerSession,
-    snapshot: &Snapshot,
-    is_full: bool,
-) -> Result<Routed, Refusal> {
-    let (config, head) = (&gateway.config, session.req_header());
+fn route(gateway: &Gateway, client: &Client, snapshot: &Snapshot, is_full: bool) -> Result<Routed, Refusal> {
+    let (config, head) = (&gateway.config, client.head());
     let answered = |answer| Ok(Routed::Answered(Box::new(answer)));
     match intake::route(config, head)? {
         Route::Metadata => answered(metadata::metadata(config, &head.method, &offered(snapshot))?),
         Route::Endpoint => {
-            intake::refuse_ambiguous_framing(session)?;
+            intake::refuse_ambiguous_framing(head)?;
             intake::refuse_foreign_names(config, head)?;
             if head.method == Method::OPTIONS {
-                return answered(metadata::preflight(head.headers.get(header::ACCESS_CONTROL_REQUEST_HEADERS)));
+                return answered(metadata::preflight(head.fields.first("access-control-request-headers")));
             }
             if is_full { Err(Refusal::Overloaded) } else { Ok(Routed::Endpoint) }
         }
@@ -159,20 +153,20 @@ fn route(
 
 async fn judged(
     gateway: &Gateway,
-    session: &mut ServerSession,
+    client: &mut Client,
     shutdown: &ShutdownWatch,
     snapshot: &Arc<Snapshot>,
     record: &mut Record,
 ) -> Result<Ending, Stop> {
-    let Who { known: caller, revocations } = who(gateway, session).await?;
+    let Who { known: caller, revocations } = who(gateway, client).await?;
     record.caller = Some(Arc::clone(&caller));
-    let method = session.req_header().method.clone();
+    let method = client.head().method.clone();
     intake::refuse_other_methods(&method)?;
     // Before its body comes: else a caller could take every place with bodies that never do.
     let arriving = Some(gateway.arriving.enter(&caller)?);
     let mut passage = passage(gateway, snapshot, &caller, revocations);
-    passage.nonce = nonce(gateway, session);
-    let mut turn = Turn { gateway, session, shutdown, record, arriving };
+    passage.nonce = nonce(gateway, client);
+    let mut turn = Turn { gateway, client, shutdown, record, arriving };
     if method == Method::POST {
         turn.message(&mut passage).await
     } else {
@@ -217,7 +211,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Known
 /// One request of a known caller.
 pub(super) struct Turn<'a> {
     pub(super) gateway: &'a Gateway,
-    pub(super) session: &'a mut ServerSession,
+    pub(super) client: &'a mut Client,
     shutdown: &'a ShutdownWatch,
     pub(super) record: &'a mut Record,
     /// Its place among what arrives, or is forwarded and makes room.
@@ -232,16 +226,16 @@ impl<'a> Turn<'a> {
         Ok(place)
     }
 
-    /// GET and DELETE: the stream of a session, and its end.
+    /// GET and DELETE: the stream of a client, and its end.
     async fn session(&mut self, method: Method, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
         // A body means nothing here, but its bytes must not be taken for the next request.
         let limits = &self.gateway.config.limits;
         let mut room = self.gateway.bodies.room();
-        intake::body(self.session, limits.body, limits.body_timeout, &mut room).await?;
+        intake::body(self.client, limits.body, limits.body_timeout, &mut room).await?;
         drop(room);
-        let mut bound = bind(self.gateway, self.session, passage.caller, Era::Legacy, self.record)?;
+        let mut bound = bind(self.gateway, self.client, passage.caller, Era::Legacy, self.record)?;
         if method == Method::GET {
-            bound.last_event_id = last_event_id(self.gateway, self.session, passage.caller, &bound)?;
+            bound.last_event_id = last_event_id(self.gateway, self.client, passage.caller, &bound)?;
         }
         // Ending a session makes room.
         let is_held = method == Method::GET;
@@ -253,14 +247,12 @@ impl<'a> Turn<'a> {
 
     /// POST: one message.
     async fn message(&mut self, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
-        let headers = &self.session.req_header().headers;
-        let (content_type, coding) =
-            (intake::field(headers, &header::CONTENT_TYPE), intake::field(headers, &header::CONTENT_ENCODING));
-        content::accept_content(content_type, coding)?;
+        let fields = &self.client.head().fields;
+        content::accept_content(fields.field("content-type"), fields.field("content-encoding"))?;
         let limits = &self.gateway.config.limits;
         let mut room = self.gateway.bodies.room();
-        let body = intake::body(self.session, limits.body, limits.body_timeout, &mut room).await?;
-        let mirror = intake::mirror(&self.session.req_header().headers);
+        let body = intake::body(self.client, limits.body, limits.body_timeout, &mut room).await?;
+        let mirror = intake::mirror(&self.client.head().fields);
         let read = Body::read(&mirror, &body, limits.depth, limits.batch).map_err(|no| {
             self.record.method(no.method.as_deref().unwrap_or_default());
             unread(no, &body)
@@ -275,7 +267,7 @@ impl<'a> Turn<'a> {
         let is_held = message.shape == Shape::Request;
         let place = is_held.then(|| self.enter(passage.caller)).transpose();
         let _place = place.map_err(|refusal| no(&message, &refusal.into()))?;
-        let bound = bind(self.gateway, self.session, passage.caller, message.era, self.record)
+        let bound = bind(self.gateway, self.client, passage.caller, message.era, self.record)
             .map_err(|refusal| no(&message, &refusal.into()))?;
         let snapshot = Arc::clone(&passage.snapshot);
         let permit = self.decide(&snapshot.policy, &message, passage).map_err(|refused| {
@@ -322,13 +314,13 @@ impl<'a> Turn<'a> {
     ) -> Result<Ending, Stop> {
         let Forward { permit, method, body, bound, room } = forward;
         let upstream = &self.gateway.upstream;
-        let headers = headers_of(self.gateway, self.session, passage.caller, &bound, &permit).await?;
+        let head = head_for_upstream(self.gateway, self.client, &method, passage.caller, &bound, &permit).await?;
         let started = Instant::now();
         let revoked = &self.gateway.revoked;
-        let mut watch = who::watch(revoked, passage.caller, passage.revocations, self.session);
+        let mut watch = who::watch(revoked, passage.caller, passage.revocations, self.client);
         let sent = tokio::select! {
             biased;
-            _ = self.session.read_body_or_idle(true) => {
+            () = self.client.left() => {
                 self.record.abandoned();
                 return Err(Stop::Gone);
             }
@@ -336,12 +328,12 @@ impl<'a> Turn<'a> {
                 self.record.abandoned();
                 return Err(Refusal::TokenRevoked.into());
             }
-            sent = upstream.send(&permit, method, headers, body) => sent,
+            sent = upstream.send(&permit, head, body) => sent,
         };
         self.record.upstream(started.elapsed(), sent.as_ref().map(|exchange| exchange.status().as_u16()));
         let mut exchange = sent?;
         drop(room);
-        let told = match intake::field(exchange.headers(), &MCP_SESSION_ID) {
+        let told = match exchange.fields().field(MCP_SESSION_ID) {
             Field::Absent => None,
             Field::Once(id) => Some(std::str::from_utf8(id).map_err(|_| Refusal::UpstreamNonsense)?),
             Field::Repeated => return Err(Refusal::UpstreamNonsense.into()),
@@ -349,13 +341,13 @@ impl<'a> Turn<'a> {
         let sealer = &self.gateway.sealer;
         let sealed = told.map(|id| sealer.seal(passage.caller, id).ok_or(Refusal::UpstreamNonsense));
         passage.session_id = sealed.transpose()?;
-        if bound.era == Era::Legacy && is_events(exchange.headers()) {
+        if bound.era == Era::Legacy && is_events(exchange.fields()) {
             // What the answer to `initialize` streams belongs to the session that it begins.
             passage.events = Some(sealer.events(passage.caller, told.or(bound.session_id.as_deref())));
         }
         self.record.status = exchange.status().as_u16();
         let silence = upstream.settings().answer_timeout;
-        let passed = passage.pass(self.session, &mut exchange, self.shutdown, &mut watch, silence).await;
+        let passed = passage.pass(self.client, &mut exchange, self.shutdown, &mut watch, silence).await;
         self.record.tallies = std::mem::take(&mut passage.tallies);
         self.record.is_stream = passage.is_stream;
         self.record.ending = passage.ending;
@@ -430,14 +422,14 @@ fn remaining(caller: &Known) -> Duration {
 }
 
 /// What the next proof of a caller who uses proofs must contain (RFC 9449 §8.2, §9).
-fn nonce(gateway: &Gateway, session: &ServerSession) -> Option<String> {
-    let is_proven = session.req_header().headers.contains_key(&DPOP);
+fn nonce(gateway: &Gateway, client: &Client) -> Option<String> {
+    let is_proven = client.head().fields.contains(DPOP);
     if is_proven { gateway.dpop.nonce.fresh(now().0) } else { None }
 }
 
 async fn refuse(
     gateway: &Gateway,
-    session: &mut ServerSession,
+    client: &mut Client,
     snapshot: &Snapshot,
     no: &No,
     record: &mut Record,
@@ -464,22 +456,17 @@ async fn refuse(
         // What looks like any server's answer must not be told apart by it.
         decision: is_told.then_some(&decision),
     };
-    let mut answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes);
-    if let Some(wait) = no.wait {
-        answer.headers.retain(|(name, _)| *name != header::RETRY_AFTER);
-        let seconds = wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
-        answer.set(header::RETRY_AFTER, &seconds.to_string());
-    }
-    if let Some(nonce) = nonce(gateway, session) {
-        answer.set(HeaderName::from_static("dpop-nonce"), &nonce);
+    let mut answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes, no.wait);
+    if let Some(nonce) = nonce(gateway, client) {
+        answer.set("DPoP-Nonce", &nonce);
     }
     // What comes next on a connection whose framing broke could be anything.
     let is_broken = matches!(no.refusal, Refusal::BodyCutShort | Refusal::BodyTooSlow | Refusal::HttpMalformed);
-    if is_broken || is_body_uncertain(session) {
-        session.set_keepalive(None);
+    if is_broken || is_body_uncertain(client) {
+        client.close_after();
     }
     record.refusal = Some(no.refusal);
-    record.status = answer.status;
+    record.status = answer.reply.status().as_u16();
     // These come before the origin is looked at, or because of it.
     let is_origin_allowed = !matches!(
         no.refusal,
@@ -489,5 +476,5 @@ async fn refuse(
             | Refusal::HostNotAllowed
             | Refusal::OriginNotAllowed
     );
-    super::write(answer, session, is_origin_allowed).await
+    super::write(answer, client, is_origin_allowed).await
 }

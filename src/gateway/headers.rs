@@ -1,20 +1,19 @@
 //! Which headers pass, in both directions.
 
-use http::HeaderMap;
-use http::header::{self, HeaderName, HeaderValue};
+use super::http1::fields::Fields;
 
 /// The method of the message (MCP 2026-07-28, transports, "Standard Headers").
-pub static MCP_METHOD: HeaderName = HeaderName::from_static("mcp-method");
+pub const MCP_METHOD: &str = "mcp-method";
 /// The name of what the message is about (the same).
-pub static MCP_NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub const MCP_NAME: &str = "mcp-name";
 /// The revision of the protocol (MCP, transports, "Protocol Version Header").
-pub static MCP_PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
+pub const MCP_PROTOCOL_VERSION: &str = "mcp-protocol-version";
 /// The session (MCP 2025-11-25, transports, "Session Management").
-pub static MCP_SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
+pub const MCP_SESSION_ID: &str = "mcp-session-id";
 /// The event that a stream goes on after (HTML, server-sent events).
-pub static LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+pub const LAST_EVENT_ID: &str = "last-event-id";
 /// A proof of possession (RFC 9449 §4.1).
-pub static DPOP: HeaderName = HeaderName::from_static("dpop");
+pub const DPOP: &str = "dpop";
 
 /// Headers of one hop (RFC 9110 §7.6.1), and those that we set ourselves.
 const HOP: &[&str] = &[
@@ -61,54 +60,52 @@ const FROM_UPSTREAM_PREFIXES: &[&str] = &["access-control-"];
 /// Answer headers that are true only of the bytes they came with.
 const OF_THE_BYTES: &[&str] = &["etag", "digest", "content-digest", "repr-digest", "content-md5", "accept-ranges"];
 
-/// What of the client's headers the upstream gets.
-#[must_use]
-pub fn to_upstream(from: &HeaderMap) -> HeaderMap {
-    let nominated = nominated(from);
-    // Room for ours, too.
-    let mut to = HeaderMap::with_capacity(FROM_CLIENT.len().saturating_mul(2));
-    for (name, value) in from {
-        let text = name.as_str();
-        let is_kept = FROM_CLIENT.contains(&text) || (text.starts_with(PROTOCOL) && text != "mcp-session-id");
-        if is_kept && !nominated.iter().any(|other| other == text) {
-            to.append(name.clone(), value.clone());
-        }
-    }
-    // Answers are read: they must come as they are.
-    to.insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
-    to
-}
-
-/// What of the upstream's headers the client gets.
-pub fn to_client(from: &HeaderMap) -> impl Iterator<Item = (&HeaderName, &HeaderValue)> {
+/// What of the client's lines the upstream gets.
+pub fn to_upstream(from: &Fields) -> impl Iterator<Item = (&str, &[u8])> {
     let nominated = nominated(from);
     from.iter().filter(move |(name, _)| {
-        let text = name.as_str();
-        !HOP.contains(&text)
-            && !FROM_UPSTREAM.contains(&text)
-            && !FROM_UPSTREAM_PREFIXES.iter().any(|prefix| text.starts_with(prefix))
-            && !nominated.iter().any(|other| other == text)
+        let is_kept = match name.get(..PROTOCOL.len()) {
+            Some(start) if start.eq_ignore_ascii_case(PROTOCOL) => !name.eq_ignore_ascii_case(MCP_SESSION_ID),
+            Some(_) | None => is_one_of(name, FROM_CLIENT),
+        };
+        is_kept && !nominated.iter().any(|other| name.eq_ignore_ascii_case(other))
+    })
+}
+
+/// What of the upstream's lines the client gets.
+pub fn to_client(from: &Fields) -> impl Iterator<Item = (&str, &[u8])> {
+    let nominated = nominated(from);
+    from.iter().filter(move |(name, _)| {
+        let starts_with =
+            |prefix: &&str| name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix));
+        !is_one_of(name, HOP)
+            && !is_one_of(name, FROM_UPSTREAM)
+            && !FROM_UPSTREAM_PREFIXES.iter().any(starts_with)
+            && !nominated.iter().any(|other| name.eq_ignore_ascii_case(other))
     })
 }
 
 /// Whether the header is true only of the bytes it came with.
 #[must_use]
-pub fn is_of_the_bytes(name: &HeaderName) -> bool {
-    OF_THE_BYTES.contains(&name.as_str())
+pub fn is_of_the_bytes(name: &str) -> bool {
+    is_one_of(name, OF_THE_BYTES)
 }
 
-/// Whether `Connection` declares a header to be of this hop that `is_meant` knows.
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|other| other.len() == name.len() && other.eq_ignore_ascii_case(name))
+}
+
+/// Whether `Connection` declares a header to be of this hop that `is_meant` knows, by its name in small letters.
 #[must_use]
-pub fn nominates(headers: &HeaderMap, is_meant: impl Fn(&str) -> bool) -> bool {
-    nominated(headers).iter().any(|name| is_meant(name))
+pub fn nominates(fields: &Fields, is_meant: impl Fn(&str) -> bool) -> bool {
+    nominated(fields).iter().any(|name| is_meant(name))
 }
 
 /// The names that `Connection` declares to be of this hop.
-fn nominated(headers: &HeaderMap) -> Vec<String> {
-    headers
-        .get_all(header::CONNECTION)
-        .iter()
-        .filter_map(|value| value.to_str().ok())
+fn nominated(fields: &Fields) -> Vec<String> {
+    fields
+        .all("connection")
+        .filter_map(|value| std::str::from_utf8(value).ok())
         .flat_map(|value| value.split(','))
         .map(|name| name.trim().to_ascii_lowercase())
         .filter(|name| !name.is_empty())
@@ -119,12 +116,14 @@ fn nominated(headers: &HeaderMap) -> Vec<String> {
 mod tests {
     use super::*;
 
-    fn headers(lines: &[(&str, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in lines {
-            map.append(HeaderName::try_from(*name).unwrap(), HeaderValue::from_str(value).unwrap());
-        }
-        map
+    fn fields(lines: &[(&str, &str)]) -> Fields {
+        lines.iter().map(|(name, value)| (*name, value.as_bytes())).collect()
+    }
+
+    /// What passes of these lines, towards the upstream.
+    fn passed(lines: &[(&str, &str)]) -> Vec<String> {
+        let fields = fields(lines);
+        to_upstream(&fields).map(|(name, value)| format!("{name}: {}", String::from_utf8_lossy(value))).collect()
     }
 
     #[test]
@@ -166,10 +165,12 @@ mod tests {
             "Connection",
             "Keep-Alive",
             "TE",
+            "Accept-Encoding",
+            "MCP",
+            "mcp",
+            "",
         ] {
-            let out = to_upstream(&headers(&[(name, "x")]));
-            assert_eq!(out.len(), 1, "{name}: {out:?}");
-            assert_eq!(out.get("accept-encoding").unwrap(), "identity");
+            assert_eq!(passed(&[(name, "x")]), [""; 0], "{name}");
         }
     }
 
@@ -178,39 +179,34 @@ mod tests {
         let lines = [
             ("accept", "application/json, text/event-stream"),
             ("content-type", "application/json"),
-            ("mcp-protocol-version", "2025-11-25"),
+            ("MCP-Protocol-Version", "2025-11-25"),
             ("mcp-method", "ping"),
-            ("mcp-name", "x"),
+            ("Mcp-Name", "x"),
             ("mcp-param-region", "eu"),
             ("traceparent", "00-1-2-01"),
             ("user-agent", "u"),
         ];
-        let out = to_upstream(&headers(&lines));
-        for (name, value) in lines {
-            assert_eq!(out.get(name).unwrap(), value);
-        }
+        assert_eq!(passed(&lines), lines.map(|(name, value)| format!("{name}: {value}")));
     }
 
     #[test]
     fn what_connection_names_is_of_this_hop() {
-        let out = to_upstream(&headers(&[("connection", "close, Baggage"), ("baggage", "1"), ("accept", "2")]));
-        assert!(out.get("baggage").is_none());
-        assert!(out.get("accept").is_some());
+        assert_eq!(passed(&[("connection", "close, BAGGAGE"), ("Baggage", "1"), ("accept", "2")]), ["accept: 2"]);
     }
 
     #[test]
     fn the_upstreams_challenge_never_passes() {
-        let from = headers(&[
-            ("www-authenticate", "Bearer x"),
+        let from = fields(&[
+            ("WWW-Authenticate", "Bearer x"),
             ("set-cookie", "a=b"),
-            ("access-control-allow-origin", "*"),
+            ("Access-Control-Allow-Origin", "*"),
             ("mcp-session-id", "raw"),
             ("transfer-encoding", "chunked"),
             ("location", "http://10.0.0.1/"),
             ("content-type", "application/json"),
             ("x-acme", "1"),
         ]);
-        let names: Vec<_> = to_client(&from).map(|(name, _)| name.as_str()).collect();
+        let names: Vec<_> = to_client(&from).map(|(name, _)| name).collect();
         assert_eq!(names, ["content-type", "x-acme"]);
     }
 }

@@ -1,17 +1,18 @@
 //! A request on its way in: its head, and its whole body within the limits.
 
+use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
-use http::header::HeaderName;
-use http::{HeaderMap, Method, header};
-use pingora_core::protocols::http::ServerSession;
-use pingora_http::RequestHeader;
+use http::Method;
 use tokio::time::timeout;
 
 use super::Config;
+use super::client::{Client, CutShort, Head};
 use super::headers::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION};
+use super::http1::fields::Fields;
 use super::metadata::is_metadata_path;
 use crate::message::agreement::{Field, Mirror};
 use crate::refusal::Refusal;
@@ -30,7 +31,7 @@ pub enum Route {
 ///
 /// # Errors
 /// [`Refusal::PathUnknown`], [`Refusal::TransportRetired`].
-pub fn route(config: &Config, head: &RequestHeader) -> Result<Route, Refusal> {
+pub fn route(config: &Config, head: &Head) -> Result<Route, Refusal> {
     let path = head.uri.path();
     if path == config.endpoint {
         Ok(Route::Endpoint)
@@ -54,38 +55,27 @@ fn is_of_retired_transport(path: &str) -> bool {
 ///
 /// # Errors
 /// [`Refusal::HttpMalformed`].
-pub fn refuse_ambiguous_framing(session: &ServerSession) -> Result<(), Refusal> {
-    let head = session.req_header();
-    if headers::nominates(&head.headers, |name| name.starts_with("mcp-") || name == "content-type") {
-        // What was judged would not be what is forwarded.
+pub fn refuse_ambiguous_framing(head: &Head) -> Result<(), Refusal> {
+    // What was judged would not be what is forwarded.
+    let is_judged = |name: &str| name.starts_with("mcp-") || name == "content-type";
+    if head.is_ambiguous || headers::nominates(&head.fields, is_judged) {
         return Err(Refusal::HttpMalformed);
     }
-    // HTTP/2 has one way to frame a body.
-    let Some(raw) = session.as_http1().map(|session| session.get_headers_raw_bytes()) else { return Ok(()) };
-    let line = raw.split(|byte| *byte == b'\n').next().unwrap_or_default();
-    // No client sends a fragment, and the parser drops it: whoever does means another path than the one before.
-    if line.contains(&b'#') {
-        return Err(Refusal::HttpMalformed);
-    }
-    match field(&head.headers, &header::TRANSFER_ENCODING) {
-        Field::Absent => return Ok(()),
-        // Any other coding would make what is judged something else than what was meant (RFC 9112 §6.1).
-        Field::Once(coding) if coding.eq_ignore_ascii_case(b"chunked") => {}
-        Field::Once(_) | Field::Repeated => return Err(Refusal::HttpMalformed),
-    }
-    // Pingora has dropped a Content-Length beside it already (RFC 9112 §6.3); the raw head still tells.
-    let has_both = memchr::memmem::find(&raw.to_ascii_lowercase(), b"\ncontent-length").is_some();
-    if has_both { Err(Refusal::HttpMalformed) } else { Ok(()) }
+    Ok(())
 }
 
 /// The host must be ours and the origin, if there is one, on the list (MCP, transports, "Security Warning").
 ///
 /// # Errors
 /// [`Refusal::HttpMalformed`], [`Refusal::HostNotAllowed`], [`Refusal::OriginNotAllowed`].
-pub fn refuse_foreign_names(config: &Config, head: &RequestHeader) -> Result<(), Refusal> {
+pub fn refuse_foreign_names(config: &Config, head: &Head) -> Result<(), Refusal> {
     let authority = head.uri.authority().map(|authority| authority.as_str().as_bytes());
-    let host = match (authority, field(&head.headers, &header::HOST)) {
+    let host = match (authority, head.fields.field("host")) {
         (_, Field::Repeated) => return Err(Refusal::HttpMalformed),
+        // Which of the two is meant depends on the reader, whatever RFC 9112 §3.2.2 says.
+        (Some(authority), Field::Once(host)) if !authority.eq_ignore_ascii_case(host) => {
+            return Err(Refusal::HttpMalformed);
+        }
         (Some(authority), _) => authority,
         (None, Field::Once(host)) => host,
         (None, Field::Absent) => return Err(Refusal::HostNotAllowed),
@@ -94,7 +84,7 @@ pub fn refuse_foreign_names(config: &Config, head: &RequestHeader) -> Result<(),
     if !config.allowed_hosts.iter().any(|allowed| allowed.allows(host)) {
         return Err(Refusal::HostNotAllowed);
     }
-    match field(&head.headers, &header::ORIGIN) {
+    match head.fields.field("origin") {
         Field::Absent => Ok(()),
         Field::Once(origin) if config.allowed_origins.iter().any(|allowed| allowed.as_bytes() == origin) => Ok(()),
         Field::Once(origin) if config.allow_loopback_origins && is_loopback_origin(origin) => Ok(()),
@@ -110,19 +100,13 @@ fn is_loopback_origin(origin: &[u8]) -> bool {
     HostRule::loopback().any(|allowed| allowed.allows(host))
 }
 
-/// The header lines called `name` as one field.
-#[must_use]
-pub fn field<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Field<'h> {
-    Field::of(headers.get_all(name).iter().map(http::HeaderValue::as_bytes))
-}
-
 /// The headers that mirror the body.
 #[must_use]
-pub fn mirror(headers: &HeaderMap) -> Mirror<'_> {
+pub fn mirror(fields: &Fields) -> Mirror<'_> {
     Mirror {
-        version: field(headers, &MCP_PROTOCOL_VERSION),
-        method: field(headers, &MCP_METHOD),
-        name: field(headers, &MCP_NAME),
+        version: fields.field(MCP_PROTOCOL_VERSION),
+        method: fields.field(MCP_METHOD),
+        name: fields.field(MCP_NAME),
     }
 }
 
@@ -206,38 +190,37 @@ impl Drop for Room<'_> {
 /// [`Refusal::BodyTooLarge`], announced or not; [`Refusal::BodyTooSlow`]; [`Refusal::BodyCutShort`];
 /// [`Refusal::Overloaded`] when there is no room for more bodies.
 pub async fn body(
-    session: &mut ServerSession,
+    client: &mut Client,
     limit: usize,
     time: Duration,
     room: &mut Room<'_>,
 ) -> Result<Bytes, Refusal> {
-    let announced = content_length(&session.req_header().headers);
+    let announced = client.announced();
     if announced.is_some_and(|length| length > limit) {
         return Err(Refusal::BodyTooLarge);
     }
-    if expects_continue(session.req_header()) {
+    if expects_continue(client.head()) && !client.is_body_done() {
         // RFC 9110 §10.1.1: whoever waits for it gets it once the head is judged.
-        session.write_continue_response().await.map_err(|_| Refusal::BodyCutShort)?;
+        client.tell_to_continue().await.map_err(|_| Refusal::BodyCutShort)?;
     }
-    let read = collect(session, limit, announced.unwrap_or(0), room);
-    timeout(time, read).await.map_err(|_elapsed| Refusal::BodyTooSlow)?
+    let read = collect(client, limit, announced.unwrap_or(0), room);
+    within(time, read).await.ok_or(Refusal::BodyTooSlow)?
 }
 
 async fn collect(
-    session: &mut ServerSession,
+    client: &mut Client,
     limit: usize,
     announced: usize,
     room: &mut Room<'_>,
 ) -> Result<Bytes, Refusal> {
-    let next =
-        async |session: &mut ServerSession| session.read_request_body().await.map_err(|_| Refusal::BodyCutShort);
-    let Some(first) = next(session).await? else { return Ok(Bytes::new()) };
+    let next = async |client: &mut Client| client.piece().await.map_err(|CutShort| Refusal::BodyCutShort);
+    let Some(first) = next(client).await? else { return Ok(Bytes::new()) };
     if first.len() > limit {
         return Err(Refusal::BodyTooLarge);
     }
     room.take(first.len())?;
     let mut all: Option<BytesMut> = None;
-    while let Some(chunk) = next(session).await? {
+    while let Some(chunk) = next(client).await? {
         let held = all.get_or_insert_with(|| {
             // Room for what was announced, but never more than a little in advance of what came.
             let mut held = BytesMut::with_capacity(announced.min(256 * 1024).max(first.len()));
@@ -253,17 +236,20 @@ async fn collect(
     Ok(all.map_or(first, BytesMut::freeze))
 }
 
-/// The length that the head announces. Pingora has checked that there is no contradiction.
-fn content_length(headers: &HeaderMap) -> Option<usize> {
-    let text = headers.get(header::CONTENT_LENGTH)?.to_str().ok()?;
-    // More digits than fit is more than any limit.
-    Some(text.split(',').next()?.trim().parse().unwrap_or(usize::MAX))
-}
-
 /// Whether the client waits for `100 Continue` before it sends its body.
 #[must_use]
-pub fn expects_continue(head: &RequestHeader) -> bool {
-    head.headers.get(header::EXPECT).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"100-continue"))
+pub fn expects_continue(head: &Head) -> bool {
+    head.fields.first("expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+}
+
+/// Waits for at most so long. What is ready at once needs no timer.
+pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+    match first {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => timeout(limit, work).await.ok(),
+    }
 }
 
 #[cfg(test)]

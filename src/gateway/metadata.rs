@@ -1,7 +1,7 @@
 //! What is told without a token: the protected-resource metadata (RFC 9728) and the rules for other origins.
 
-use http::header::{self, HeaderName};
-use http::{HeaderValue, Method};
+use http::Method;
+use http::header::HeaderName;
 
 use super::Config;
 use super::answer::Answer;
@@ -36,14 +36,15 @@ pub fn metadata(config: &Config, method: &Method, scopes: &[&str]) -> Result<Ans
         Method::GET | Method::HEAD => Answer::json(200, document(config, scopes)),
         Method::OPTIONS => {
             let mut answer = Answer::empty(204);
-            answer.set(header::ACCESS_CONTROL_ALLOW_METHODS, "GET, HEAD, OPTIONS");
-            answer.set(header::ACCESS_CONTROL_ALLOW_HEADERS, ALLOWED_HEADERS);
+            answer.set("Access-Control-Allow-Methods", "GET, HEAD, OPTIONS");
+            answer.set("Access-Control-Allow-Headers", ALLOWED_HEADERS);
             answer
         }
         _ => return Err(Refusal::HttpMethodNotAllowed),
     };
-    answer.set(header::ACCESS_CONTROL_ALLOW_ORIGIN, "*");
-    answer.set(header::CACHE_CONTROL, "public, max-age=60");
+    answer.set("Access-Control-Allow-Origin", "*");
+    answer.is_for_all_origins = true;
+    answer.set("Cache-Control", "public, max-age=60");
     Ok(answer)
 }
 
@@ -78,30 +79,30 @@ const EXPOSED_HEADERS: &str = "mcp-session-id, mcp-protocol-version, www-authent
 
 /// Answers a preflight, or any OPTIONS request to the endpoint.
 #[must_use]
-pub fn preflight(requested_headers: Option<&HeaderValue>) -> Answer {
+pub fn preflight(requested_headers: Option<&[u8]>) -> Answer {
     let mut answer = Answer::empty(204);
-    answer.set(header::ALLOW, METHODS);
-    answer.set(header::ACCESS_CONTROL_ALLOW_METHODS, METHODS);
+    answer.set("Allow", METHODS);
+    answer.set("Access-Control-Allow-Methods", METHODS);
     // `Mcp-Param-*` cannot be named beforehand.
     let mut allowed = ALLOWED_HEADERS.to_owned();
-    for name in requested_headers.and_then(|value| value.to_str().ok()).unwrap_or_default().split(',') {
+    for name in requested_headers.and_then(|value| std::str::from_utf8(value).ok()).unwrap_or_default().split(',') {
         let name = name.trim().to_ascii_lowercase();
         if name.starts_with("mcp-param-") && HeaderName::try_from(name.as_str()).is_ok() {
             allowed.push_str(", ");
             allowed.push_str(&name);
         }
     }
-    answer.set(header::ACCESS_CONTROL_ALLOW_HEADERS, &allowed);
-    answer.set(header::ACCESS_CONTROL_MAX_AGE, "600");
+    answer.set("Access-Control-Allow-Headers", &allowed);
+    answer.set("Access-Control-Max-Age", "600");
     answer
 }
 
 /// What an answer to an allowed origin says (Fetch, "CORS protocol").
 #[must_use]
-pub fn cross_origin(origin: &HeaderValue) -> [(HeaderName, HeaderValue); 3] {
+pub const fn cross_origin(origin: &[u8]) -> [(&'static str, &[u8]); 3] {
     [
-        (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin.clone()),
-        (header::ACCESS_CONTROL_EXPOSE_HEADERS, HeaderValue::from_static(EXPOSED_HEADERS)),
-        (header::VARY, HeaderValue::from_static("Origin")),
+        ("Access-Control-Allow-Origin", origin),
+        ("Access-Control-Expose-Headers", EXPOSED_HEADERS.as_bytes()),
+        ("Vary", b"Origin"),
     ]
 }

@@ -5,8 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
-use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::l4::socket::SocketAddr;
+
+use super::client::Client;
 use serde_json::value::RawValue;
 
 use super::downstream::Ending;
@@ -228,17 +229,18 @@ pub struct Record {
 impl Record {
     /// A request whose head was just read.
     #[must_use]
-    pub fn new(report: &Report, session: &ServerSession) -> Self {
-        let headers = &session.req_header().headers;
-        let trace = headers.get("traceparent").and_then(|value| value.to_str().ok()).and_then(trace_id);
+    pub fn new(report: &Report, client: &Client) -> Self {
+        let head = client.head();
+        let trace = head.fields.first("traceparent").and_then(|value| std::str::from_utf8(value).ok());
+        let trace = trace.and_then(trace_id);
         Self {
             id: report.ids.fetch_add(1, Ordering::Relaxed),
             time: now().1,
             started: Instant::now(),
-            remote: session.client_addr().map(address),
+            remote: client.remote().map(ToOwned::to_owned),
             trace: trace.map(ToOwned::to_owned),
             method: MethodLabel::none(),
-            method_name: session.req_header().method.as_str().to_owned(),
+            method_name: head.method.as_str().to_owned(),
             subject: None,
             name: None,
             decided: None,
@@ -449,7 +451,7 @@ impl Record {
 }
 
 /// The address that a request comes from, as text.
-fn address(address: &SocketAddr) -> String {
+pub(super) fn address(address: &SocketAddr) -> String {
     let Some(std::net::SocketAddr::V4(v4)) = address.as_inet() else { return address.to_string() };
     // What the standard library does with padding and precision is most of the cost of an audit line.
     let mut text = String::with_capacity(21);

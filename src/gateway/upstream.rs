@@ -13,13 +13,17 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue, Method, StatusCode, Uri};
+use http::{Method, StatusCode, Uri};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use line::{Failure, Io, Line};
-use wire::{Framing, Head};
+use wire::Head;
+pub use wire::RequestHead;
 
+use super::http1::fields::Fields;
+use super::http1::framing::Framing;
+use super::http1::is_value;
 use super::intake::Room;
 use crate::judge::Permit;
 use crate::refusal::Refusal;
@@ -55,9 +59,8 @@ const IDLE_TIME: Duration = Duration::from_secs(4);
 /// The upstream.
 pub struct Upstream {
     settings: UpstreamSettings,
-    /// The path and the host, as they are sent; nothing where they cannot be.
+    /// The path, as it is sent; nothing where it or the host cannot be.
     path: Option<String>,
-    host: Option<HeaderValue>,
     pools: [Pool; POOLS],
 }
 
@@ -81,16 +84,18 @@ impl Upstream {
     pub fn new(settings: UpstreamSettings) -> Self {
         // A path with a space in it would be something else than a path.
         let path = settings.path.parse::<Uri>().ok().and_then(|uri| uri.path_and_query().map(ToString::to_string));
-        let host = HeaderValue::from_str(&settings.host).ok();
-        Self { settings, path, host, pools: Default::default() }
+        let path = path.filter(|_| is_value(settings.host.as_bytes()));
+        Self { settings, path, pools: Default::default() }
     }
 
-    /// The `Host` it is told.
+    /// The head of a request to it, with its `Host` and nothing else.
     ///
     /// # Errors
-    /// [`Refusal::UpstreamDown`] if it is none.
-    pub fn host(&self) -> Result<HeaderValue, Refusal> {
-        self.host.clone().ok_or(Refusal::UpstreamDown)
+    /// [`Refusal::UpstreamDown`] if it cannot be asked for anything.
+    pub fn request(&self, method: &Method) -> Result<RequestHead, Refusal> {
+        let path = self.path.as_deref().ok_or(Refusal::UpstreamDown)?;
+        let mut head = RequestHead::new(method, path);
+        if head.line("host", self.settings.host.as_bytes()) { Ok(head) } else { Err(Refusal::UpstreamDown) }
     }
 
     /// How it is reached.
@@ -103,15 +108,8 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Refusal::UpstreamDown`], [`Refusal::UpstreamTooSlow`], [`Refusal::UpstreamNonsense`].
-    pub async fn send(
-        &self,
-        _permit: &Permit<'_>,
-        method: Method,
-        headers: HeaderMap,
-        body: Bytes,
-    ) -> Result<Exchange, Refusal> {
-        let path = self.path.as_deref().ok_or(Refusal::UpstreamDown)?;
-        let head = Bytes::from(wire::request_head(&method, path, &headers, body.len()));
+    pub async fn send(&self, _permit: &Permit<'_>, head: RequestHead, body: Bytes) -> Result<Exchange, Refusal> {
+        let head = head.finish(body.len());
         match timeout(self.settings.answer_timeout, self.exchange(head, body)).await {
             Ok(result) => result,
             Err(_elapsed) => Err(Refusal::UpstreamTooSlow),
@@ -201,15 +199,15 @@ impl Upstream {
 pub struct Exchange {
     line: Line,
     status: StatusCode,
-    headers: HeaderMap,
+    fields: Fields,
     framing: Framing,
     is_kept: bool,
 }
 
 impl Exchange {
     fn new(line: Line, head: Head) -> Self {
-        let Head { status, headers, framing, is_kept } = head;
-        Self { line, status, headers, framing, is_kept }
+        let Head { status, fields, framing, is_kept } = head;
+        Self { line, status, fields, framing, is_kept }
     }
 
     /// The status of the answer.
@@ -218,10 +216,10 @@ impl Exchange {
         self.status
     }
 
-    /// The headers of the answer.
+    /// The field lines of the answer.
     #[must_use]
-    pub const fn headers(&self) -> &HeaderMap {
-        &self.headers
+    pub const fn fields(&self) -> &Fields {
+        &self.fields
     }
 
     /// The next piece of the body, or none at its end.

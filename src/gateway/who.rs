@@ -3,13 +3,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
-use http::{HeaderValue, header};
-use pingora_core::protocols::http::ServerSession;
-use pingora_http::RequestHeader;
-
+use super::client::{Client, Head};
 use super::headers::DPOP;
 use super::known::Known;
-use super::{Gateway, intake, now};
+use super::{Gateway, now};
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
 use crate::remote::Route;
@@ -28,14 +25,14 @@ pub struct Who {
 ///
 /// # Errors
 /// Why it is nobody.
-pub async fn who(gateway: &Gateway, session: &ServerSession) -> Result<Who, Refusal> {
-    let head = session.req_header();
+pub async fn who(gateway: &Gateway, client: &Client) -> Result<Who, Refusal> {
+    let head = client.head();
     let (scheme, bearer) = presented(head)?;
     let presented = Presented {
         scheme,
         token: bearer,
-        dpop: intake::field(&head.headers, &DPOP),
-        certificate_sha256: certificate(session),
+        dpop: head.fields.field(DPOP),
+        certificate_sha256: client.certificate(),
         method: head.method.as_str(),
         url: &gateway.config.resource,
     };
@@ -55,16 +52,15 @@ pub async fn who(gateway: &Gateway, session: &ServerSession) -> Result<Who, Refu
 ///
 /// # Errors
 /// Why there is none.
-pub fn presented(head: &RequestHeader) -> Result<(Scheme, Bearer<'_>), Refusal> {
-    let lines = head.headers.get_all(header::AUTHORIZATION).iter().map(HeaderValue::as_bytes);
-    token::presented(lines, head.uri.query())
+pub fn presented(head: &Head) -> Result<(Scheme, Bearer<'_>), Refusal> {
+    token::presented(head.fields.all("authorization"), head.uri.query())
 }
 
 /// Watches over the caller of this request, and the token it came with, from the list of `revocations` on that it was
 /// held against.
 #[must_use]
-pub fn watch<'a>(revoked: &'a Revoked, caller: &'a Caller, revocations: u64, session: &ServerSession) -> Watch<'a> {
-    revoked.watch(caller, session.req_header().headers.get(header::AUTHORIZATION).cloned(), revocations)
+pub fn watch<'a>(revoked: &'a Revoked, caller: &'a Caller, revocations: u64, client: &Client) -> Watch<'a> {
+    revoked.watch(caller, client.head().fields.first_shared("authorization"), revocations)
 }
 
 async fn verified(gateway: &Gateway, bearer: &Bearer<'_>, presented: &Presented<'_>) -> Result<Who, Refusal> {
@@ -106,12 +102,6 @@ async fn verify(gateway: &Gateway, bearer: &Bearer<'_>, epoch: u64, now: UnixTim
 /// By how many seconds the clock of the caller's issuer may differ.
 fn leeway(issuers: &Issuers, caller: &Caller) -> u64 {
     issuers.iter().find(|issuer| issuer.name == caller.issuer).map_or(0, |issuer| issuer.leeway)
-}
-
-/// The SHA-256 of the certificate that the client showed to our own TLS, if it did.
-fn certificate(session: &ServerSession) -> Option<[u8; 32]> {
-    let digest = session.digest()?.ssl_digest.as_ref()?;
-    digest.cert_digest.as_slice().try_into().ok()
 }
 
 /// The DPoP proofs that were used and could still be used again (RFC 9449 §11.1).

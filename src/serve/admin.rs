@@ -5,16 +5,16 @@ use std::time::Duration;
 
 use async_trait::async_trait;
 use http::Method;
-use http::header::{self, HeaderName};
-use pingora_core::apps::{HttpPersistentSettings, HttpServerApp, ReusedHttpStream};
-use pingora_core::protocols::http::ServerSession;
+use pingora_core::apps::ServerApp;
+use pingora_core::protocols::Stream;
 use pingora_core::server::ShutdownWatch;
-use tokio::time::timeout;
 
 use super::questions;
 use super::signals::Signals;
 use crate::gateway::answer::Answer;
+use crate::gateway::client::{Client, Next};
 use crate::gateway::identity::IdentityTokens;
+use crate::gateway::intake::within;
 use crate::gateway::listed::Listed;
 use crate::gateway::upstream::Upstream;
 use crate::json::quoted;
@@ -55,18 +55,18 @@ pub struct Admin {
 }
 
 impl Admin {
-    async fn answer(&self, session: &mut ServerSession) -> Answer {
-        let (method, uri) = (session.req_header().method.clone(), session.req_header().uri.clone());
+    async fn answer(&self, client: &mut Client) -> Answer {
+        let (method, uri) = (client.head().method.clone(), client.head().uri.clone());
         let query = uri.query().unwrap_or_default();
         if method == Method::POST && uri.path() == EXPLAIN {
-            return match body(session).await {
+            return match body(client).await {
                 Some(body) => questions::posted(self, &body),
                 None => text(400, "the question must come whole, and within 64 KiB\n".into()),
             };
         }
         if !matches!(method, Method::GET | Method::HEAD) {
             let mut answer = text(405, "only GET and HEAD, and POST for /explain\n".into());
-            answer.set(header::ALLOW, "GET, HEAD");
+            answer.set("Allow", "GET, HEAD");
             return answer;
         }
         match uri.path() {
@@ -76,10 +76,7 @@ impl Admin {
                 if let Some(pinned) = &self.pinned {
                     pinned.look(&self.listed.catalogue());
                 }
-                let mut answer = text(200, self.metrics.render());
-                answer.headers.clear();
-                answer.set(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8");
-                answer
+                typed(200, "text/plain; version=0.0.4; charset=utf-8", self.metrics.render())
             }
             "/livez" => text(200, "ok\n".into()),
             "/readyz" => self.ready().await,
@@ -92,10 +89,9 @@ impl Admin {
     /// The keys by which an upstream knows that the gateway spoke.
     fn jwks(&self) -> Answer {
         let Some(tokens) = &self.identity else { return text(404, "no identity token is configured\n".into()) };
-        let mut answer = Answer { status: 200, headers: Vec::new(), body: tokens.jwks().into() };
-        answer.set(header::CONTENT_TYPE, "application/jwk-set+json");
+        let mut answer = typed(200, "application/jwk-set+json", tokens.jwks());
         // A key may be in use as soon as it is here.
-        answer.set(header::CACHE_CONTROL, "max-age=60");
+        answer.set("Cache-Control", "max-age=60");
         answer
     }
 
@@ -149,10 +145,10 @@ impl Admin {
 const MOST: usize = 64 * 1024;
 
 /// The body of a request, if it comes whole, in time and within bounds.
-async fn body(session: &mut ServerSession) -> Option<Vec<u8>> {
+async fn body(client: &mut Client) -> Option<Vec<u8>> {
     let read = async {
         let mut body = Vec::new();
-        while let Some(chunk) = session.read_request_body().await.ok()? {
+        while let Some(chunk) = client.piece().await.ok()? {
             if body.len().saturating_add(chunk.len()) > MOST {
                 return None;
             }
@@ -160,34 +156,46 @@ async fn body(session: &mut ServerSession) -> Option<Vec<u8>> {
         }
         Some(body)
     };
-    timeout(Duration::from_secs(5), read).await.ok()?
+    within(Duration::from_secs(5), read).await?
 }
 
 pub(super) fn text(status: u16, body: String) -> Answer {
-    let mut answer = Answer { status, headers: Vec::new(), body: body.into() };
-    answer.set(header::CONTENT_TYPE, "text/plain; charset=utf-8");
-    answer.set(HeaderName::from_static("x-content-type-options"), "nosniff");
+    let mut answer = typed(status, "text/plain; charset=utf-8", body);
+    answer.set("X-Content-Type-Options", "nosniff");
     answer
 }
 
-/// Seconds an idle connection is kept.
-const KEEPALIVE: u64 = 75;
+fn typed(status: u16, media: &str, body: String) -> Answer {
+    let mut answer = Answer { body: body.into(), ..Answer::empty(status) };
+    answer.set("Content-Type", media);
+    answer
+}
+
+/// How long an idle connection is kept, and how long a head may take.
+const KEEPALIVE: Duration = Duration::from_secs(75);
+const HEADER: Duration = Duration::from_secs(10);
 
 #[async_trait]
-impl HttpServerApp for Admin {
-    async fn process_new_http(
-        self: &Arc<Self>,
-        mut session: ServerSession,
-        shutdown: &ShutdownWatch,
-    ) -> Option<ReusedHttpStream> {
-        if !timeout(Duration::from_secs(KEEPALIVE), session.read_request()).await.ok()?.ok()? {
-            return None;
+impl ServerApp for Admin {
+    async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
+        let mut client = Client::on(stream);
+        loop {
+            let answer = match client.next(KEEPALIVE, HEADER).await {
+                Next::Request if client.head().is_ambiguous => text(400, "this is no request\n".into()),
+                Next::Request => self.answer(&mut client).await,
+                Next::Malformed => {
+                    client.close_after();
+                    Answer::empty(400)
+                }
+                Next::End => return None,
+            };
+            if *shutdown.borrow() {
+                client.close_after();
+            }
+            client.answer(answer.reply, answer.body).await.ok()?;
+            if !client.finish().await {
+                return None;
+            }
         }
-        let is_kept = session.get_keepalive().is_some() && !*shutdown.borrow();
-        session.set_keepalive(is_kept.then_some(KEEPALIVE));
-        self.answer(&mut session).await.write(&mut session).await.ok()?;
-        let settings = HttpPersistentSettings::for_session(&session);
-        let reusable = session.finish().await.ok()??;
-        Some(ReusedHttpStream::from_reusable_stream(reusable, settings))
     }
 }

@@ -10,7 +10,9 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::unconstrained;
 
-use super::wire::{Framing, Head, HeadReader, Nonsense, Piece};
+use super::super::http1::Nonsense;
+use super::super::http1::framing::{Framing, Piece};
+use super::wire::{Head, HeadReader};
 use crate::refusal::Refusal;
 
 /// What a connection runs on.

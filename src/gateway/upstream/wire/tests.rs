@@ -1,5 +1,6 @@
 use proptest::prelude::*;
 
+use super::super::super::http1::framing::{LONGEST_LINE, Piece};
 use super::*;
 
 /// Status, body, what is left, and whether the connection could be used again.
@@ -92,7 +93,7 @@ fn a_head_that_drips_is_no_work() {
     let (mut reader, mut buffer, mut parsed) = (HeadReader::default(), BytesMut::new(), 0);
     for (at, byte) in head.bytes().enumerate() {
         buffer.extend_from_slice(&[byte]);
-        parsed += usize::from(reader.is_worth_parsing(&buffer));
+        parsed += usize::from(reader.arriving.is_worth_parsing(&buffer));
         assert_eq!(reader.take(&mut buffer).unwrap().is_some(), at + 1 == head.len(), "after {at}");
     }
     assert!(head.len() > 60_000 && parsed < 130, "{parsed} times {}", head.len());
@@ -149,7 +150,7 @@ fn what_never_ends_is_no_answer() {
     let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
     for text in [
         format!("HTTP/1.1 200 OK\r\nA: {}", "x".repeat(LONGEST_HEAD)),
-        format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(MOST_HEADERS + 1)),
+        format!("HTTP/1.1 200 OK\r\n{}\r\n", "A: b\r\n".repeat(MOST_LINES + 1)),
         format!("{chunked}1;{}", "x".repeat(LONGEST_LINE)),
         format!("{chunked}0\r\n{}", "A: b\r\n".repeat(LONGEST_LINE)),
     ] {
@@ -192,13 +193,24 @@ proptest! {
 
 #[test]
 fn a_request_says_how_long_it_is() {
-    let mut headers = HeaderMap::new();
-    headers.insert("host", HeaderValue::from_static("127.0.0.1:9000"));
-    headers.insert("mcp-method", HeaderValue::from_static("ping"));
-    let head = |method, body| String::from_utf8(request_head(&method, "/mcp", &headers, body)).unwrap();
+    let head = |method, body| {
+        let mut head = RequestHead::new(&method, "/mcp");
+        assert!(head.line("Host", b"127.0.0.1:9000") && head.line("mcp-method", b"ping"));
+        String::from_utf8(head.finish(body).to_vec()).unwrap()
+    };
     let lines = "host: 127.0.0.1:9000\r\nmcp-method: ping\r\n";
     assert_eq!(head(Method::POST, 0), format!("POST /mcp HTTP/1.1\r\n{lines}content-length: 0\r\n\r\n"));
     assert_eq!(head(Method::POST, 12), format!("POST /mcp HTTP/1.1\r\n{lines}content-length: 12\r\n\r\n"));
     assert_eq!(head(Method::GET, 0), format!("GET /mcp HTTP/1.1\r\n{lines}\r\n"));
     assert_eq!(head(Method::DELETE, 0), format!("DELETE /mcp HTTP/1.1\r\n{lines}\r\n"));
+}
+
+#[test]
+fn a_value_that_would_begin_another_line_is_not_written() {
+    let mut head = RequestHead::new(&Method::GET, "/mcp");
+    for value in ["a\r\nb: c", "a\nb", "a\rb", "\0", "\u{7f}"] {
+        assert!(!head.line("x", value.as_bytes()), "{value:?}");
+    }
+    assert!(head.line("x", b"") && head.line("y", "\u{e9}\t".as_bytes()));
+    assert_eq!(&head.finish(0)[..], "GET /mcp HTTP/1.1\r\nx: \r\ny: \u{e9}\t\r\n\r\n".as_bytes());
 }

@@ -1,0 +1,320 @@
+//! One HTTP/1.1 connection of a client, and the request that is under way on it.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::mem::MaybeUninit;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::{Bytes, BytesMut};
+use pingora_core::protocols::l4::stream::Stream as L4Stream;
+use pingora_core::protocols::{SocketDigest, Stream};
+use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
+use tokio::time::timeout;
+
+use super::super::answer::Gone;
+use super::super::http1::framing::{Framing, Piece};
+use super::super::http1::{Arriving, Nonsense};
+use super::super::intake::within;
+use super::wire::take_head;
+use super::{CutShort, Head, WRITE};
+
+/// Room for the head and the body of most requests, and the most for a large body, in bytes.
+const LEAST_ROOM: usize = 4 * 1024;
+const MOST_ROOM: usize = 256 * 1024;
+/// What of the next requests is read before their turn, in bytes: whether a client left shows behind what it sent.
+const AHEAD: usize = 16 * 1024;
+/// How much is read of what nobody wants to know, at a time, in bytes.
+const SCRAP: usize = 1024;
+
+/// What a client that speaks HTTP/2 without TLS begins with (RFC 9113 §3.4).
+const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
+/// A connection.
+pub(in crate::gateway) struct Line {
+    io: Stream,
+    /// What arrived and was not taken yet.
+    buffer: BytesMut,
+    /// What of the body of the request is still to come; none where that cannot be known.
+    body: Option<Framing>,
+    /// Whether another request may come after this one.
+    is_kept: bool,
+    /// How the answer goes on, if it is a stream.
+    stream: Option<Chunks>,
+}
+
+/// How the parts of a stream are told from each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Chunks {
+    /// By their lengths (RFC 9112 §7.1).
+    Framed,
+    /// Not at all: HTTP/1.0 reads until the connection ends.
+    Bare,
+}
+
+/// What a connection begins with.
+pub(in crate::gateway) enum First {
+    /// HTTP/1.
+    One(Line),
+    /// The preface of HTTP/2, which is still to be read.
+    Two(Stream),
+    /// Nothing.
+    End,
+}
+
+/// What comes next on a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Next {
+    /// A request.
+    Request,
+    /// What is none.
+    Malformed,
+    /// Nothing: the client has left, or was silent for too long.
+    End,
+}
+
+impl Line {
+    pub(super) fn new(io: Stream) -> Self {
+        Self { io, buffer: BytesMut::new(), body: Some(Framing::Length(0)), is_kept: true, stream: None }
+    }
+
+    /// Waits for the first bytes of a connection, for at most so long.
+    pub(in crate::gateway) async fn first(io: Stream, limit: Duration) -> First {
+        let mut line = Self::new(io);
+        let look = async {
+            // A request that is no preface shows by its first bytes; the shortest that has a `Host` is longer than one.
+            while line.buffer.len() < PREFACE.len() && PREFACE.starts_with(&line.buffer) {
+                if !matches!(line.fill(LEAST_ROOM).await, Ok(true)) {
+                    return false;
+                }
+            }
+            true
+        };
+        if !matches!(timeout(limit, look).await, Ok(true)) {
+            return First::End;
+        }
+        if !line.buffer.starts_with(PREFACE) || line.io.get_ssl_digest().is_some() {
+            return First::One(line);
+        }
+        // What was read to find that out is put back.
+        match line.io.into_any().downcast::<L4Stream>() {
+            Ok(mut io) => {
+                io.rewind(&line.buffer);
+                First::Two(io)
+            }
+            Err(_) => First::End,
+        }
+    }
+
+    pub(super) fn socket_digest(&self) -> Option<Arc<SocketDigest>> {
+        self.io.get_socket_digest()
+    }
+
+    pub(super) fn certificate(&self) -> Option<[u8; 32]> {
+        self.io.get_ssl_digest()?.cert_digest.as_slice().try_into().ok()
+    }
+
+    /// Waits for the next request for as long as a connection may be idle, and for the rest of its head for as long as that may
+    /// take.
+    pub(super) async fn next(&mut self, idle: Duration, header: Duration) -> Result<Head, Next> {
+        if self.buffer.is_empty() {
+            match within(idle, self.fill(LEAST_ROOM)).await {
+                Some(Ok(true)) => {}
+                Some(_) | None => return Err(Next::End),
+            }
+        }
+        let head = match within(header, self.head()).await {
+            Some(head) => head?,
+            None => return Err(Next::End),
+        };
+        self.body = head.framing;
+        self.is_kept = head.is_kept;
+        self.stream = None;
+        Ok(head)
+    }
+
+    async fn head(&mut self) -> Result<Head, Next> {
+        let mut arriving = Arriving::default();
+        loop {
+            if arriving.is_worth_parsing(&self.buffer) {
+                match take_head(&mut self.buffer) {
+                    Ok(Some(head)) => return Ok(head),
+                    Ok(None) => arriving.is_partial(&self.buffer).map_err(|Nonsense| Next::Malformed)?,
+                    Err(Nonsense) => return Err(Next::Malformed),
+                }
+            }
+            match self.fill(LEAST_ROOM).await {
+                Ok(true) => {}
+                // Half a head, and nobody is there who could read an answer.
+                Ok(false) | Err(_) => return Err(Next::End),
+            }
+        }
+    }
+
+    /// The next piece of the body, or none at its end.
+    pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, CutShort> {
+        loop {
+            let Some(framing) = &mut self.body else { return Err(CutShort) };
+            match framing.take(&mut self.buffer) {
+                Ok(Piece::Data(data)) => return Ok(Some(data)),
+                Ok(Piece::End) => return Ok(None),
+                Ok(Piece::More) => {}
+                Err(Nonsense) => {
+                    self.body = None;
+                    return Err(CutShort);
+                }
+            }
+            let wanted = framing.wanted().unwrap_or(LEAST_ROOM).clamp(LEAST_ROOM, MOST_ROOM);
+            match self.fill(wanted).await {
+                Ok(true) => {}
+                Ok(false) | Err(_) => {
+                    self.body = None;
+                    return Err(CutShort);
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_body_done(&self) -> bool {
+        self.body.is_some_and(Framing::is_end)
+    }
+
+    pub(super) const fn close_after(&mut self) {
+        self.is_kept = false;
+    }
+
+    /// From here on the client listens, and sends nothing more.
+    pub(super) const fn listen(&mut self, is_1_1: bool) {
+        self.stream = Some(if is_1_1 { Chunks::Framed } else { Chunks::Bare });
+        // The end of the connection is the end of the stream.
+        self.is_kept = self.is_kept && is_1_1;
+    }
+
+    /// What an answer says of the connection, where it is not what the client takes for granted.
+    pub(super) const fn connection_option(&self, head: &Head) -> Option<&'static str> {
+        match (self.is_kept, head.is_1_1) {
+            (false, _) => Some("close"),
+            (true, false) => Some("keep-alive"),
+            (true, true) => None,
+        }
+    }
+
+    pub(super) async fn left(&mut self) {
+        poll_fn(|context| self.poll_left(context)).await
+    }
+
+    fn poll_left(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        while self.stream.is_some() || self.buffer.len() < AHEAD {
+            let mut scrap = [const { MaybeUninit::uninit() }; SCRAP];
+            let mut room = ReadBuf::uninit(&mut scrap);
+            let read = ready!(Pin::new(&mut self.io).poll_read(context, &mut room));
+            if read.is_err() || room.filled().is_empty() || self.stream.is_some() {
+                return Poll::Ready(());
+            }
+            self.buffer.extend_from_slice(room.filled());
+        }
+        Poll::Pending
+    }
+
+    /// Writes all of these, one behind the other.
+    pub(super) async fn write(&mut self, parts: &[&[u8]]) -> Result<(), Gone> {
+        let mut written = 0_usize;
+        loop {
+            let before = written;
+            let write = poll_fn(|context| self.poll_write(parts, &mut written, context));
+            match within(WRITE, write).await {
+                Some(Ok(())) => return Ok(()),
+                Some(Err(_)) => return Err(Gone),
+                // A client that reads slowly is there; one that reads nothing for so long is not.
+                None if written > before => {}
+                None => return Err(Gone),
+            }
+        }
+    }
+
+    fn poll_write(
+        &mut self,
+        parts: &[&[u8]],
+        written: &mut usize,
+        context: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let mut rest = [IoSlice::new(&[]), IoSlice::new(&[]), IoSlice::new(&[])];
+            let (mut skip, mut count) = (*written, 0_usize);
+            for part in parts {
+                let left = part.get(skip.min(part.len())..).unwrap_or_default();
+                skip = skip.saturating_sub(part.len());
+                if let Some(slot) = rest.get_mut(count).filter(|_| !left.is_empty()) {
+                    *slot = IoSlice::new(left);
+                    count = count.saturating_add(1);
+                }
+            }
+            let rest = rest.get(..count).unwrap_or_default();
+            if rest.is_empty() {
+                return Pin::new(&mut self.io).poll_flush(context);
+            }
+            match ready!(Pin::new(&mut self.io).poll_write_vectored(context, rest))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                more => *written = written.saturating_add(more),
+            }
+        }
+    }
+
+    /// Sends a part of a stream, and its end behind the last.
+    pub(super) async fn send(&mut self, bytes: &[u8], is_last: bool) -> Result<(), Gone> {
+        let size = format!("{:x}\r\n", bytes.len());
+        let end: &[u8] = if is_last { b"\r\n0\r\n\r\n" } else { b"\r\n" };
+        match self.stream {
+            Some(Chunks::Framed) if bytes.is_empty() && is_last => self.write(&[b"0\r\n\r\n"]).await,
+            // A chunk of no bytes would be the last.
+            Some(Chunks::Framed) if bytes.is_empty() => Ok(()),
+            Some(Chunks::Framed) => self.write(&[size.as_bytes(), bytes, end]).await,
+            Some(Chunks::Bare) | None => self.write(&[bytes]).await,
+        }
+    }
+
+    /// Whether another request may follow at once.
+    pub(super) fn is_free(&self) -> bool {
+        self.is_kept && self.is_body_done()
+    }
+
+    /// Reads the rest of the request, for at most so long. True where another one may follow; where none may, the client gets
+    /// to read the answer before the connection is closed.
+    pub(super) async fn finish(&mut self, limit: Duration) -> bool {
+        if !self.is_body_done() && self.body.is_some() {
+            let drain = async { while let Ok(Some(_)) = self.piece().await {} };
+            let _ = timeout(limit, drain).await;
+        }
+        if self.is_free() {
+            return true;
+        }
+        let _ = timeout(limit, self.part()).await;
+        false
+    }
+
+    /// Closes our side. Where something of the client's is unread, it waits until the client closes its own: a connection that
+    /// is closed before is reset, and the answer may be lost with it (RFC 9112 §9.6).
+    async fn part(&mut self) {
+        let is_read = self.is_body_done() && self.buffer.is_empty();
+        if poll_fn(|context| Pin::new(&mut self.io).poll_shutdown(context)).await.is_err() || is_read {
+            return;
+        }
+        let mut scrap = [0; SCRAP];
+        while matches!(self.io.read(&mut scrap).await, Ok(count) if count > 0) {}
+    }
+
+    /// Reads what there is; false at the end.
+    async fn fill(&mut self, room: usize) -> io::Result<bool> {
+        if self.buffer.is_empty() && self.buffer.capacity() < room {
+            self.buffer = BytesMut::with_capacity(room);
+        } else {
+            self.buffer.reserve(SCRAP);
+        }
+        self.io.read_buf(&mut self.buffer).await.map(|count| count > 0)
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,179 @@
+use tokio::io::{DuplexStream, duplex};
+use tokio::task::coop::{consume_budget, has_budget_remaining};
+
+use super::*;
+
+const LONG: Duration = Duration::from_secs(60);
+const SHORT: Duration = Duration::from_millis(20);
+
+fn run<T>(work: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(work)
+}
+
+fn line(room: usize) -> (Line, DuplexStream) {
+    let (ours, theirs) = duplex(room);
+    (Line::new(Box::new(ours)), theirs)
+}
+
+async fn put(theirs: &mut DuplexStream, bytes: &[u8]) {
+    tokio::io::AsyncWriteExt::write_all(theirs, bytes).await.unwrap();
+}
+
+async fn got(theirs: &mut DuplexStream, count: usize) -> String {
+    let mut bytes = vec![0; count];
+    theirs.read_exact(&mut bytes).await.unwrap();
+    String::from_utf8(bytes).unwrap()
+}
+
+#[test]
+fn a_head_may_arrive_in_any_pieces_and_the_next_one_waits_its_turn() {
+    run(async {
+        let (mut line, mut theirs) = line(4096);
+        let text = b"POST /a HTTP/1.1\r\nContent-Length: 2\r\n\r\n{}GET /b HTTP/1.1\r\n\r\n";
+        let send = async {
+            for byte in text {
+                put(&mut theirs, &[*byte]).await;
+                tokio::task::yield_now().await;
+            }
+        };
+        let read = async {
+            assert_eq!(line.next(LONG, LONG).await.unwrap().uri, "/a");
+            let mut body = Vec::new();
+            while let Some(piece) = line.piece().await.unwrap() {
+                body.extend_from_slice(&piece);
+            }
+            assert_eq!(body, b"{}");
+            assert!(line.is_free() && line.finish(LONG).await);
+            assert_eq!(line.next(LONG, LONG).await.unwrap().uri, "/b");
+        };
+        tokio::join!(send, read);
+    });
+}
+
+#[test]
+fn a_connection_that_is_silent_or_never_ends_its_head_is_given_up() {
+    run(async {
+        let (mut silent, _theirs) = line(64);
+        assert_eq!(silent.next(SHORT, LONG).await.unwrap_err(), Next::End);
+        let (mut half, mut theirs) = line(64);
+        put(&mut theirs, b"GET / HTTP/1.1\r\n").await;
+        assert_eq!(half.next(LONG, SHORT).await.unwrap_err(), Next::End);
+        let (mut gone, theirs) = line(64);
+        drop(theirs);
+        assert_eq!(gone.next(LONG, LONG).await.unwrap_err(), Next::End);
+        let (mut long, mut theirs) = line(1 << 20);
+        put(&mut theirs, b"GET / HTTP/1.1\r\n").await;
+        put(&mut theirs, "A: b\r\n".repeat(12_000).as_bytes()).await;
+        assert_eq!(long.next(LONG, LONG).await.unwrap_err(), Next::Malformed);
+    });
+}
+
+#[test]
+fn what_comes_before_its_turn_is_kept_and_hides_nobodys_leaving() {
+    run(async {
+        let (mut line, mut theirs) = line(4096);
+        put(&mut theirs, b"GET /a HTTP/1.1\r\n\r\n").await;
+        line.next(LONG, LONG).await.unwrap();
+        put(&mut theirs, b"GET /b HTTP/1.1\r\n\r\n").await;
+        assert!(timeout(SHORT, line.left()).await.is_err(), "it is still there");
+        assert_eq!(line.next(LONG, LONG).await.unwrap().uri, "/b");
+        put(&mut theirs, b"G").await;
+        drop(theirs);
+        timeout(LONG, line.left()).await.unwrap();
+    });
+}
+
+#[test]
+fn who_says_something_while_listening_has_left() {
+    run(async {
+        let (mut line, mut theirs) = line(4096);
+        put(&mut theirs, b"GET /a HTTP/1.1\r\n\r\n").await;
+        line.next(LONG, LONG).await.unwrap();
+        line.listen(true);
+        assert!(timeout(SHORT, line.left()).await.is_err());
+        put(&mut theirs, b"G").await;
+        timeout(LONG, line.left()).await.unwrap();
+    });
+}
+
+#[test]
+fn parts_of_a_stream_are_chunks_and_none_of_them_ends_it() {
+    run(async {
+        let (mut line, mut theirs) = line(4096);
+        line.listen(true);
+        for (bytes, is_last) in [(&b"data"[..], false), (b"", false), (b"0123456789abcdef", true)] {
+            line.send(bytes, is_last).await.unwrap();
+        }
+        let expected = "4\r\ndata\r\n10\r\n0123456789abcdef\r\n0\r\n\r\n";
+        assert_eq!(got(&mut theirs, expected.len()).await, expected);
+        line.send(b"", true).await.unwrap();
+        assert_eq!(got(&mut theirs, 5).await, "0\r\n\r\n");
+        line.listen(false);
+        line.send(b"bare", true).await.unwrap();
+        assert_eq!(got(&mut theirs, 4).await, "bare");
+        assert!(!line.is_free(), "only the end of the connection ends it");
+    });
+}
+
+/// A pipe of one byte takes each of them apart, and a task that has done much is told to wait in between.
+#[test]
+fn all_is_written_however_slowly_it_is_taken() {
+    run(async {
+        let (mut line, mut theirs) = line(1);
+        let write = async {
+            while has_budget_remaining() {
+                consume_budget().await;
+            }
+            line.write(&[b"abc", b"", b"defgh"]).await.unwrap();
+        };
+        let (_, text) = tokio::join!(write, got(&mut theirs, 8));
+        assert_eq!(text, "abcdefgh");
+        drop(theirs);
+        assert_eq!(line.write(&[b"x"]).await, Err(Gone));
+    });
+}
+
+#[test]
+fn an_unread_body_is_read_to_its_end_or_the_connection_ends() {
+    run(async {
+        let (mut line, mut theirs) = line(4096);
+        put(&mut theirs, b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n{}").await;
+        line.next(LONG, LONG).await.unwrap();
+        assert!(!line.is_free());
+        let (is_free, ()) = tokio::join!(line.finish(LONG), put(&mut theirs, b"{}GET /b HTTP/1.1\r\n\r\n"));
+        assert!(is_free);
+        assert_eq!(line.next(LONG, LONG).await.unwrap().uri, "/b");
+        put(&mut theirs, b"POST /c HTTP/1.1\r\nContent-Length: 4\r\n\r\n{}").await;
+        line.next(LONG, LONG).await.unwrap();
+        assert!(!line.finish(SHORT).await, "the rest never comes");
+    });
+}
+
+#[test]
+fn after_a_chunk_that_is_none_nothing_more_is_read() {
+    run(async {
+        let (mut line, mut theirs) = line(4096);
+        put(&mut theirs, b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nGET /b HTTP/1.1\r\n\r\n")
+            .await;
+        line.next(LONG, LONG).await.unwrap();
+        for _ in 0..2 {
+            assert_eq!(line.piece().await, Err(CutShort));
+        }
+        let (is_free, _) = tokio::join!(line.finish(LONG), async { drop(theirs) });
+        assert!(!is_free);
+    });
+}
+
+#[test]
+fn a_preface_is_told_from_a_request_by_its_first_bytes() {
+    run(async {
+        for (text, is_request) in
+            [(&b"POST / HTTP/1.1\r\n"[..], true), (b"PRI * HTTP/1.1\r\n\r\n......", true), (b"PRI * HT", false)]
+        {
+            let (ours, mut theirs) = duplex(4096);
+            put(&mut theirs, text).await;
+            let first = Line::first(Box::new(ours), SHORT).await;
+            assert_eq!(matches!(first, First::One(_)), is_request, "{text:?}");
+        }
+    });
+}

@@ -1,0 +1,141 @@
+//! HTTP/1.1 towards clients, as far as it needs no socket: the head of a request, and the head of an answer (RFC 9112).
+//!
+//! Heads are parsed by `httparse`. What two readers could take differently is refused, however other servers take it.
+
+use bytes::BytesMut;
+use http::{Method, StatusCode, Uri};
+
+use super::super::http1::fields::{Fields, Line};
+use super::super::http1::framing::{Chunk, Framing, is_chunked, length};
+use super::super::http1::{LONGEST_HEAD, MOST_LINES, Nonsense, has_strict_lines, is_value};
+use super::Head;
+
+/// Takes the head of a request off `buffer`; none while it is not there as a whole.
+///
+/// # Errors
+/// [`Nonsense`] where it is no head of HTTP/1.
+pub(super) fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
+    let mut lines = [httparse::EMPTY_HEADER; MOST_LINES];
+    let mut parsed = httparse::Request::new(&mut lines);
+    let length = match parsed.parse(buffer) {
+        Ok(httparse::Status::Complete(length)) if length <= LONGEST_HEAD => length,
+        Ok(httparse::Status::Partial) => return Ok(None),
+        Ok(httparse::Status::Complete(_)) | Err(_) => return Err(Nonsense),
+    };
+    if !has_strict_lines(buffer.get(..length).unwrap_or_default()) {
+        return Err(Nonsense);
+    }
+    let is_1_1 = match parsed.version {
+        Some(1) => true,
+        Some(0) => false,
+        Some(_) | None => return Err(Nonsense),
+    };
+    let method = Method::from_bytes(parsed.method.ok_or(Nonsense)?.as_bytes()).map_err(|_| Nonsense)?;
+    let target = parsed.path.ok_or(Nonsense)?;
+    // No client sends a fragment, and parsers drop it: whoever does means another path than the one before. What is no
+    // target at all is at no path that is served.
+    let uri = Uri::try_from(target).ok().filter(|_| !target.contains('#'));
+    let lines = Line::all(buffer, parsed.headers);
+    let fields = Fields::new(buffer.split_to(length).freeze(), lines);
+    let framing = framing(is_1_1, &fields);
+    let is_ambiguous = uri.is_none() || framing.is_err();
+    let is_kept = !is_ambiguous
+        && !fields.has_option("connection", "close")
+        && (is_1_1 || fields.has_option("connection", "keep-alive"));
+    Ok(Some(Head {
+        method,
+        uri: uri.unwrap_or_default(),
+        fields,
+        is_ambiguous,
+        framing: framing.ok(),
+        is_1_1,
+        is_kept,
+    }))
+}
+
+/// RFC 9112 §6.3, without what leaves room for a second opinion: a transfer coding other than `chunked`, one beside a
+/// length or from HTTP/1.0, and a length that is not one plain number.
+fn framing(is_1_1: bool, fields: &Fields) -> Result<Framing, Nonsense> {
+    let length = length(fields)?;
+    match is_chunked(fields)? {
+        true if !is_1_1 || length.is_some() => Err(Nonsense),
+        true => Ok(Framing::Chunked(Chunk::Size)),
+        false => Ok(Framing::Length(length.unwrap_or(0))),
+    }
+}
+
+/// The head of an answer to a client.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    status: StatusCode,
+    text: Vec<u8>,
+    /// Where the lines begin, behind the status.
+    begin: usize,
+    has_date: bool,
+}
+
+impl Reply {
+    /// A head that says no more than this.
+    #[must_use]
+    pub fn new(status: StatusCode) -> Self {
+        let mut text = Vec::with_capacity(512);
+        for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
+            text.extend_from_slice(part.as_bytes());
+        }
+        let begin = text.len();
+        Self { status, text, begin, has_date: false }
+    }
+
+    /// Adds a line. A value that would not be one line is left out.
+    pub fn line(&mut self, name: &str, value: &[u8]) {
+        if !is_value(value) {
+            return;
+        }
+        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+            self.text.extend_from_slice(part);
+        }
+        self.has_date |= name.eq_ignore_ascii_case("date");
+    }
+
+    /// Adds a line with a number.
+    pub fn number(&mut self, name: &str, number: usize) {
+        self.line(name, number.to_string().as_bytes());
+    }
+
+    /// The status.
+    #[must_use]
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// Whether an answer with this status has no body, whatever it says (RFC 9112 §6.3).
+    #[must_use]
+    pub fn has_no_body(&self) -> bool {
+        matches!(self.status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED)
+    }
+
+    /// Whether it says when it was made.
+    pub(super) const fn has_date(&self) -> bool {
+        self.has_date
+    }
+
+    /// The lines, by name and value.
+    pub(super) fn lines(&self) -> impl Iterator<Item = (&str, &[u8])> {
+        // No line has a CR or LF in it.
+        let lines = self.text.get(self.begin..).unwrap_or_default().split(|byte| *byte == b'\n');
+        lines.filter_map(|line| {
+            let at = line.iter().position(|byte| *byte == b':')?;
+            let (name, value) = line.split_at_checked(at)?;
+            Some((std::str::from_utf8(name).ok()?, value.get(1..)?.trim_ascii()))
+        })
+    }
+
+    /// The bytes.
+    pub(super) fn finish(mut self) -> Vec<u8> {
+        self.text.extend_from_slice(b"\r\n");
+        self.text
+    }
+}
+
+#[cfg(test)]
+mod tests;
