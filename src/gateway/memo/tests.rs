@@ -130,6 +130,13 @@ fn from_the_third_time_on_it_is_remembered_whatever_the_id() {
     {
         assert!(!two.agree(&asked, list(id, "").as_bytes()), "{id}");
     }
+    // Such an answer is known again by all of its bytes, and one with a plain id by nothing in front of it.
+    for id in ["null", "1"] {
+        assert!(two.agree(&asked, list(id, "").as_bytes()), "{id}");
+        for front in ["7", "\"a\"", " "] {
+            assert!(!two.agree(&asked, format!("{front}{}", list(id, "")).as_bytes()), "{front} {id}");
+        }
+    }
     // Equal grants are the same, whoever has them.
     let grants = granted(&snapshot, &["r", "unknown"]);
     assert!(two.agree(&Asked { key: Key { grants: &grants, ..key }, tasks: "b" }, list("1", "").as_bytes()));
