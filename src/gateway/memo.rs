@@ -12,7 +12,7 @@
 //! * what tools may say of themselves, what stands open, and which requests of a batch are answered: where there are
 //!   such things, nothing is looked for and nothing kept ([`Key::of`]).
 //!
-//! So who holds nothing but equal grants cannot be told apart here, and nobody gets what was made for others.
+//! So callers with equal grants share what is kept, and nobody is told what would not be made for him, too.
 
 use std::cell::Cell;
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
@@ -143,7 +143,8 @@ pub fn filtered(
     }
     let tasks = Watched { tasks: filter.tasks, is_asked: Cell::new(false) };
     let told = Whole::from(long(&Filter { tasks: &tasks, ..*filter }, tallies)?);
-    // In a catalogue that is still the same, hearing the answer changed nothing, and will change nothing.
+    // In a catalogue that is still the same, hearing the answer changed nothing, and will change nothing. One that is not
+    // never comes again, and neither would the answer be found.
     if !tasks.is_asked.get() && listed.is_current(&catalogue) {
         listed.memo().keep(&sought, &told, tallies);
     }

@@ -120,6 +120,7 @@ fn from_the_third_time_on_it_is_remembered_whatever_the_id() {
     let asked = asked(key);
     let two = Two::default();
     assert!(!two.agree(&asked, list("1", "").as_bytes()), "it is news");
+    assert_eq!(two.with.memo().table.load().len(), 0, "which never comes again");
     assert!(!two.agree(&asked, list("1", "").as_bytes()), "from here on it is none");
     for id in ["1", "0", "10", "9007199254740993", r#""""#, r#""a-b_7""#] {
         assert!(two.agree(&asked, list(id, "").as_bytes()), "{id}");
