@@ -10,12 +10,16 @@ use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_m
 use toolgate::caller::{Caller, Scopes, UnixTime};
 use toolgate::cel::Facts;
 use toolgate::gateway::known::Known;
+use toolgate::gateway::listed::{Listed, Page};
+use toolgate::gateway::memo::{self, Key};
 use toolgate::gateway::verified::VerifiedCache;
 use toolgate::judge::{sees, what};
+use toolgate::live::Snapshot;
 use toolgate::message::agreement::Mirror;
 use toolgate::message::batch::Body;
 use toolgate::message::lists::{Filter, Freshness, ListKind};
 use toolgate::message::sse::EventStream;
+use toolgate::message::{List, recognise};
 use toolgate::policy::{Kind, Policy};
 use toolgate::session::Sealer;
 use toolgate::token::{Bearer, Verified};
@@ -89,8 +93,13 @@ fn lists(criterion: &mut Criterion) {
     let filter = |sees| Filter { sees, freshness: FRESHNESS, heard: None, pins: None, tasks: &samples::NoTasks };
     let half = filter(&|_, name| samples::is_shown(name));
     let policy = Policy::compile("bench", &samples::policy(200)).unwrap();
-    let grants = policy.grants(&Scopes::from_names(["s0", "s3", "s4"]));
-    let by_policy = |kind: ListKind, name: &str| sees(&policy, &grants, kind, name);
+    let snapshot = Arc::new(Snapshot { policy, generation: 1 });
+    let grants = Arc::new(snapshot.policy.grants(&Scopes::from_names(["s0", "s3", "s4"])));
+    let by_policy = |kind: ListKind, name: &str| sees(&snapshot.policy, &grants, kind, name);
+    let request =
+        recognise(&Mirror::default(), br#"{"jsonrpc":"2.0","id":3,"method":"tools/list"}"#, DEPTH).unwrap();
+    let page = Page::asked(List::Tools, &request).unwrap();
+    let key = Key { snapshot: &snapshot, grants: &grants, page: &page, freshness: FRESHNESS, takes_arrays: false };
     let mut group = criterion.benchmark_group("list");
     for tools in [10, 100, 1000, 10_000] {
         let list = samples::list(tools);
@@ -113,6 +122,18 @@ fn lists(criterion: &mut Criterion) {
                 };
                 events.push(black_box(event.as_bytes()), &mut each).unwrap();
                 out
+            });
+        });
+        let listed = Listed::default();
+        // Each request has an id of its own.
+        let bodies = [3, 4].map(|id| list.replacen("\"id\":3", &format!("\"id\":{id}"), 1));
+        let mut in_turn = bodies.iter().cycle();
+        group.bench_function(BenchmarkId::new("filter what was filtered before", tools), |bench| {
+            bench.iter(|| {
+                let body = black_box(in_turn.next().unwrap()).as_bytes();
+                memo::filtered(&listed, Some(&key), &asked, body, &mut Vec::new(), |filter, tallies| {
+                    filter.message(body, tallies)
+                })
             });
         });
         group.bench_function(BenchmarkId::new("utf-8 alone", tools), |bench| {

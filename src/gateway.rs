@@ -19,6 +19,7 @@ pub mod in_flight;
 pub mod intake;
 pub mod known;
 pub mod listed;
+pub mod memo;
 pub mod metadata;
 pub mod rates;
 pub mod record;

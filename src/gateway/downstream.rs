@@ -18,6 +18,7 @@ use super::in_flight::Held;
 use super::intake::Bodies;
 use super::known::Known;
 use super::listed::{Listed, Page};
+use super::memo::{self, Key, Whole};
 use super::record::Report;
 use super::standing::{Changes, Seen, Standing};
 use super::tasks::{Context, Makers, Told};
@@ -255,20 +256,22 @@ impl Passage<'_> {
         }
         let mut tallies = std::mem::take(&mut self.tallies);
         let passed = self.with_filter(|filter| {
-            let is_array = body.trim_ascii_start().starts_with(b"[");
-            // Some servers answer a single request in several documents.
-            let may_be_several = !self.is_list && !is_array && !matches!(self.arrays, Arrays::Of(_));
-            if may_be_several {
-                filter.messages(&body, &mut tallies)
-            } else {
-                self.arrays.filter(filter, &body, &mut tallies)
-            }
+            let key = Key::of(self, filter);
+            memo::filtered(self.listed, key.as_ref(), filter, &body, &mut tallies, |filter, tallies| {
+                let is_array = body.trim_ascii_start().starts_with(b"[");
+                // Some servers answer a single request in several documents.
+                let may_be_several = !self.is_list && !is_array && !matches!(self.arrays, Arrays::Of(_));
+                if may_be_several {
+                    filter.messages(&body, tallies)
+                } else {
+                    self.arrays.filter(filter, &body, tallies)
+                }
+            })
         });
         self.tallies = tallies;
         match passed {
-            Ok(Passed::AsIs) => Ok((body, false)),
-            Ok(Passed::Cut(bytes)) => Ok((bytes.into(), true)),
-            Ok(Passed::Nothing) => Ok((Bytes::new(), true)),
+            Ok(Whole::AsIs) => Ok((body, false)),
+            Ok(Whole::Cut(bytes)) => Ok((bytes, true)),
             Err(Opaque) => Err(Refusal::UpstreamNonsense),
         }
     }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 
+use super::memo::Memo;
 use crate::catalogue::Catalogue;
 use crate::message::lists::{ListKind, Listing};
 use crate::message::{List, Message, text_of};
@@ -11,7 +12,9 @@ use crate::message::{List, Message, text_of};
 /// The catalogue of the moment.
 #[derive(Debug, Default)]
 pub struct Listed {
+    /// INVARIANT: what was in force once never comes into force again; [`Listed::is_current`] rests on it.
     current: ArcSwap<Catalogue>,
+    memo: Memo,
 }
 
 /// How often a page is tried again to be noted when others note theirs at the same moment.
@@ -22,6 +25,18 @@ impl Listed {
     #[must_use]
     pub fn catalogue(&self) -> Arc<Catalogue> {
         self.current.load_full()
+    }
+
+    /// Whether this is still what is known, and was all the time since it was asked for.
+    #[must_use]
+    pub fn is_current(&self, catalogue: &Arc<Catalogue>) -> bool {
+        Arc::ptr_eq(&self.current.load(), catalogue)
+    }
+
+    /// What was made of answers.
+    #[must_use]
+    pub const fn memo(&self) -> &Memo {
+        &self.memo
     }
 
     /// Notes what the server answered when it was asked for `page`. What is known already costs a comparison.
@@ -41,7 +56,7 @@ impl Listed {
 }
 
 /// Which page of which list a request asks for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Page {
     kind: ListKind,
     cursor: Option<String>,
@@ -64,6 +79,17 @@ impl Page {
             Some(written) => Some(text_of(written)?),
         };
         Some(Self { kind, cursor })
+    }
+
+    #[cfg(test)]
+    pub(super) fn of(kind: ListKind, cursor: Option<&str>) -> Self {
+        Self { kind, cursor: cursor.map(Into::into) }
+    }
+
+    /// The bytes of its cursor.
+    #[must_use]
+    pub fn cursor_length(&self) -> usize {
+        self.cursor.as_ref().map_or(0, String::len)
     }
 }
 

@@ -18,7 +18,7 @@ pub(crate) use tasks::NoTasks;
 pub use tasks::TaskSeals;
 
 /// The lists of MCP, by the member of `result` that holds them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum ListKind {
     /// `result.tools`, elements named by `name`.
     Tools,

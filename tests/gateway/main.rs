@@ -36,6 +36,7 @@ mod in_flight;
 mod leaks;
 mod lifecycle;
 mod lists;
+mod memo;
 mod moving;
 mod pins;
 mod pooled;

@@ -48,7 +48,7 @@ fn put_policy(gateway: &Gateway, text: &str) {
 }
 
 /// Puts a policy into force and waits until it is.
-fn reload(gateway: &Gateway, text: &str) {
+pub(crate) fn reload(gateway: &Gateway, text: &str) {
     let before = gateway.metric("toolgate_policy_generation", "");
     put_policy(gateway, text);
     eventually("the policy", || (gateway.metric("toolgate_policy_generation", "") == before + 1).then_some(()));

@@ -1,0 +1,403 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::caller::Scopes;
+use crate::judge::{self, apps};
+use crate::message::lists::{ListKind, Listing};
+use crate::policy::Policy;
+
+const POLICY: &str = "version: 1
+tools: {open: {scopes: []}, read: {scopes: [r]}, write: {scopes: [w]}, never: {deny: true}}
+prompts: {'*': {scopes: [r]}}
+resources: {'ui://**': {scopes: []}, 'x:r': {scopes: [r]}}
+";
+const FRESH: Freshness = Freshness { ttl_cap_ms: 60_000, is_required: false };
+
+fn snapshot(policy: &str, generation: u64) -> Arc<Snapshot> {
+    Arc::new(Snapshot { policy: Policy::compile("p", policy).unwrap(), generation })
+}
+
+fn granted(snapshot: &Snapshot, scopes: &[&str]) -> Arc<Grants> {
+    Arc::new(snapshot.policy.grants(&Scopes::from_names(scopes.iter().copied())))
+}
+
+/// What tells of tasks, by a caller's name.
+struct Seals(&'static str);
+
+impl TaskSeals for Seals {
+    fn made(&self, _: &str, _: &str) -> Option<String> {
+        None
+    }
+
+    fn known(&self, task: &str) -> Option<String> {
+        Some(format!("{}-{task}", self.0))
+    }
+
+    fn mention(&self, task: &str) -> Option<String> {
+        Some(format!("{}-{task}", self.0))
+    }
+
+    fn cursor(&self, cursor: &str) -> Option<String> {
+        Some(format!("{}-{cursor}", self.0))
+    }
+
+    fn expects_result(&self) -> bool {
+        true
+    }
+}
+
+/// One request for a list.
+#[derive(Clone, Copy)]
+struct Asked<'a> {
+    key: Key<'a>,
+    tasks: &'static str,
+}
+
+impl Asked<'_> {
+    /// What becomes of `body`, what is counted, and whether that was remembered.
+    fn pass(&self, listed: &Listed, has_memo: bool, body: &[u8]) -> (Result<Whole, Opaque>, Vec<Tally>, bool) {
+        let Key { snapshot, grants, page, freshness, .. } = self.key;
+        let allows = |kind, name: &str| judge::sees(&snapshot.policy, grants, kind, name);
+        let shows = |uri: &str| apps::shows(&listed.catalogue(), uri, true, |tool| allows(ListKind::Tools, tool));
+        let sees = |kind, name: &str| allows(kind, name) && (kind != ListKind::Resources || shows(name));
+        let heard = |listing: &Listing<'_>| listed.hear(page, listing);
+        let tasks = Seals(self.tasks);
+        let filter = Filter { sees: &sees, freshness, heard: Some(&heard), pins: None, tasks: &tasks };
+        let (mut tallies, mut is_long) = (Vec::new(), false);
+        let arrays = if self.key.takes_arrays { Arrays::Any } else { Arrays::None };
+        let key = has_memo.then_some(&self.key);
+        let told = filtered(listed, key, &filter, body, &mut tallies, |filter, tallies| {
+            is_long = true;
+            arrays.filter(filter, body, tallies)
+        });
+        (told, tallies, !is_long)
+    }
+}
+
+const fn asked(key: Key<'_>) -> Asked<'_> {
+    Asked { key, tasks: "a" }
+}
+
+/// A gateway with a memory and one without, which hear the same.
+#[derive(Default)]
+struct Two {
+    with: Listed,
+    without: Listed,
+}
+
+impl Two {
+    /// Both say the same, and know the same afterwards. Whether it was remembered.
+    fn agree(&self, asked: &Asked<'_>, body: &[u8]) -> bool {
+        let (told, tallies, is_hit) = asked.pass(&self.with, true, body);
+        let (plain, counted, _) = asked.pass(&self.without, false, body);
+        assert_eq!((told, tallies), (plain, counted), "{}", String::from_utf8_lossy(body));
+        let known = |listed: &Listed| {
+            let catalogue = listed.catalogue();
+            let mut known: Vec<_> = Vec::new();
+            for kind in ListKind::ALL {
+                known.push((String::new(), [0; 32], catalogue.is_complete(kind)));
+                let entries = catalogue.entries(kind);
+                known.extend(entries.map(|entry| (entry.name().to_owned(), *entry.digest(), true)));
+            }
+            known.sort();
+            known
+        };
+        assert_eq!(known(&self.with), known(&self.without));
+        is_hit
+    }
+}
+
+fn list(id: &str, more: &str) -> String {
+    let tools = r#"{"name":"open"},{"name":"never"},{"name":"read"},{"name":"write"}"#;
+    format!(r#"{{"jsonrpc":"2.0","id":{id},"result":{{"tools":[{tools}]{more}}}}}"#)
+}
+
+#[test]
+fn from_the_third_time_on_it_is_remembered_whatever_the_id() {
+    let (snapshot, page) = (snapshot(POLICY, 1), Page::of(ListKind::Tools, None));
+    let grants = granted(&snapshot, &["r"]);
+    let key = Key { snapshot: &snapshot, grants: &grants, page: &page, freshness: FRESH, takes_arrays: true };
+    let asked = asked(key);
+    let two = Two::default();
+    assert!(!two.agree(&asked, list("1", "").as_bytes()), "it is news");
+    assert_eq!(two.with.memo().table.load().len(), 0, "which never comes again");
+    assert!(!two.agree(&asked, list("1", "").as_bytes()), "from here on it is none");
+    for id in ["1", "0", "10", "9007199254740993", r#""""#, r#""a-b_7""#] {
+        assert!(two.agree(&asked, list(id, "").as_bytes()), "{id}");
+    }
+    // What could be anything is not a plain id, and what is none is not understood.
+    for id in
+        ["-1", "1.0", "1e3", "null", r#""\u0061""#, r#""é""#, r#"["a"]"#, "{}", "01", "", "1,\"id\":2", "\"", " 1"]
+    {
+        assert!(!two.agree(&asked, list(id, "").as_bytes()), "{id}");
+    }
+    // Such an answer is known again by all of its bytes, and one with a plain id by nothing in front of it.
+    for id in ["null", "1"] {
+        assert!(two.agree(&asked, list(id, "").as_bytes()), "{id}");
+        for front in ["7", "\"a\"", " "] {
+            assert!(!two.agree(&asked, format!("{front}{}", list(id, "")).as_bytes()), "{front} {id}");
+        }
+    }
+    // Equal grants are the same, whoever has them.
+    let grants = granted(&snapshot, &["r", "unknown"]);
+    assert!(two.agree(&Asked { key: Key { grants: &grants, ..key }, tasks: "b" }, list("1", "").as_bytes()));
+}
+
+#[test]
+fn what_differs_in_anything_is_not_the_same() {
+    let (snapshot_of, page) = (|generation| snapshot(POLICY, generation), Page::of(ListKind::Tools, None));
+    let (one, other) = (snapshot_of(1), snapshot_of(1));
+    let grants = granted(&one, &["r"]);
+    let key = Key { snapshot: &one, grants: &grants, page: &page, freshness: FRESH, takes_arrays: true };
+    let two = Two::default();
+    let body = list("17", r#","ttlMs":70000"#);
+    for _ in 0..2 {
+        two.agree(&asked(key), body.as_bytes());
+    }
+    assert!(two.agree(&asked(key), body.as_bytes()));
+    for scopes in [&[][..], &["w"], &["r", "w"]] {
+        let grants = granted(&one, scopes);
+        assert!(!two.agree(&asked(Key { grants: &grants, ..key }), body.as_bytes()), "{scopes:?}");
+    }
+    // Another policy of the same words is another one, and what the one grants is nothing under the other.
+    assert!(!two.agree(&asked(Key { snapshot: &other, ..key }), body.as_bytes()));
+    let of_other = granted(&other, &["r"]);
+    assert!(!two.agree(&asked(Key { snapshot: &other, grants: &of_other, ..key }), body.as_bytes()));
+    assert!(!two.agree(&asked(Key { grants: &of_other, ..key }), body.as_bytes()));
+    for page in [Page::of(ListKind::Prompts, None), Page::of(ListKind::Tools, Some("x"))] {
+        assert!(!two.agree(&asked(Key { page: &page, ..key }), body.as_bytes()), "{page:?}");
+    }
+    for freshness in [Freshness { ttl_cap_ms: 59_999, ..FRESH }, Freshness { is_required: true, ..FRESH }] {
+        assert!(!two.agree(&asked(Key { freshness, ..key }), body.as_bytes()), "{freshness:?}");
+    }
+    assert!(!two.agree(&asked(Key { takes_arrays: false, ..key }), body.as_bytes()));
+    assert!(two.agree(&asked(key), body.as_bytes()), "none of these pushed it out");
+}
+
+#[test]
+fn a_byte_makes_a_difference() {
+    let (snapshot, page) = (snapshot(POLICY, 1), Page::of(ListKind::Tools, None));
+    let grants = granted(&snapshot, &["r"]);
+    let key = Key { snapshot: &snapshot, grants: &grants, page: &page, freshness: FRESH, takes_arrays: true };
+    let asked = asked(key);
+    let body = list("17", "").into_bytes();
+    let id = place_of_id(&body).unwrap();
+    for at in 0..body.len() {
+        for byte in [b' ', b'"', b'1', b'a', b'}', 0xff] {
+            let two = Two::default();
+            for _ in 0..2 {
+                two.agree(&asked, &body);
+            }
+            let mut other = body.clone();
+            other[at] = byte;
+            let is_same = other == body || id.contains(&at) && byte == b'1';
+            assert_eq!(two.agree(&asked, &other), is_same, "{at} {byte}");
+        }
+        let two = Two::default();
+        for _ in 0..2 {
+            two.agree(&asked, &body);
+        }
+        for other in [body[..at].to_vec(), [&body[..at], b"\"", &body[at..]].concat()] {
+            assert!(!two.agree(&asked, &other), "{at}");
+        }
+        let without = [&body[..at], &body[at + 1..]].concat();
+        assert_eq!(two.agree(&asked, &without), id.contains(&at), "{at}");
+    }
+}
+
+#[test]
+fn what_tells_of_tasks_is_the_callers_own() {
+    let (snapshot, page) = (snapshot(POLICY, 1), Page::of(ListKind::Tools, None));
+    let grants = granted(&snapshot, &["r"]);
+    let key = Key { snapshot: &snapshot, grants: &grants, page: &page, freshness: FRESH, takes_arrays: true };
+    for more in [
+        r#","_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}"#,
+        r#","taskId":"t","status":"working""#,
+        r#","task":{"taskId":"t"}"#,
+        r#","tasks":[{"taskId":"t"}]"#,
+        r#","tasks":[],"nextCursor":"c""#,
+    ] {
+        let two = Two::default();
+        for _ in 0..3 {
+            for tasks in ["a", "b"] {
+                assert!(!two.agree(&Asked { key, tasks }, list("1", more).as_bytes()), "{more}");
+            }
+        }
+    }
+}
+
+#[test]
+fn what_is_heard_is_heard_again_where_it_would_be_news() {
+    let (snapshot, page) = (snapshot(POLICY, 1), Page::of(ListKind::Tools, None));
+    let grants = granted(&snapshot, &["r"]);
+    let key = Key { snapshot: &snapshot, grants: &grants, page: &page, freshness: FRESH, takes_arrays: true };
+    let asked = asked(key);
+    let two = Two::default();
+    let (one, other) = (list("1", ""), list("1", r#","nextCursor":"more""#));
+    for _ in 0..2 {
+        for body in [&one, &other] {
+            assert!(!two.agree(&asked, body.as_bytes()));
+            assert!(!two.agree(&asked, body.as_bytes()));
+            assert!(two.agree(&asked, body.as_bytes()));
+        }
+    }
+    // Two lists of one kind take each other's place each time.
+    let two = Two::default();
+    let twice = list("1", r#","Tools":[{"name":"read"}]"#);
+    for _ in 0..4 {
+        assert!(!two.agree(&asked, twice.as_bytes()));
+    }
+    // A page that no page leads to is never news.
+    let page = Page::of(ListKind::Tools, Some("stray"));
+    let stray = Asked { key: Key { page: &page, ..key }, ..asked };
+    assert!(!two.agree(&stray, one.as_bytes()));
+    assert!(two.agree(&stray, one.as_bytes()));
+}
+
+#[test]
+fn interfaces_follow_their_tools() {
+    let snapshot = snapshot(POLICY, 1);
+    let (tools, resources) = (Page::of(ListKind::Tools, None), Page::of(ListKind::Resources, None));
+    let grants = granted(&snapshot, &["r"]);
+    let key = Key { snapshot: &snapshot, grants: &grants, page: &resources, freshness: FRESH, takes_arrays: true };
+    let asked = asked(key);
+    let body = r#"{"id":1,"result":{"resources":[{"uri":"ui://x"},{"uri":"x:r"}]}}"#;
+    let of = |tool: &str| {
+        format!(
+            r#"{{"id":1,"result":{{"tools":[{{"name":"{tool}","_meta":{{"ui":{{"resourceUri":"ui://x"}}}}}}]}}}}"#
+        )
+    };
+    let two = Two::default();
+    for tool in ["read", "write", "read", "never"] {
+        two.agree(&Asked { key: Key { page: &tools, ..key }, ..asked }, of(tool).as_bytes());
+        let hits: Vec<bool> = (0..4).map(|_| two.agree(&asked, body.as_bytes())).collect();
+        assert!(!hits[0] && hits[3], "{tool}");
+    }
+}
+
+#[test]
+fn it_is_bounded_and_holds_no_policy() {
+    let old = snapshot(POLICY, 1);
+    let grants = granted(&old, &["r"]);
+    let two = Two::default();
+    let kept = || two.with.memo().table.load_full();
+    let weight = || kept().iter().map(|(_, kept)| kept.weight()).sum::<usize>();
+    assert_eq!(kept().len(), 0, "nothing at first");
+    let ask = |snapshot: &Arc<Snapshot>, grants: &Arc<Grants>, cursor: &str, body: &str| {
+        let page = Page::of(ListKind::Tools, Some(cursor));
+        let key = Key { snapshot, grants, page: &page, freshness: FRESH, takes_arrays: true };
+        two.agree(&Asked { key, tasks: "a" }, body.as_bytes())
+    };
+    for at in 0..MOST * SELDOM * 2 {
+        ask(&old, &grants, &at.to_string(), &list("1", ""));
+        assert!(kept().len() <= MOST);
+    }
+    assert_eq!(kept().len(), MOST);
+    for at in 0..MOST * SELDOM * 2 {
+        ask(&old, &grants, &at.to_string(), &list("1", &format!(r#","x":"{}""#, "x".repeat(200_000))));
+        assert!(weight() <= MOST_BYTES);
+    }
+    assert!(weight() > MOST_BYTES / 2, "{}", weight());
+    // What can be asked for by nobody goes when something new comes.
+    let new = snapshot(POLICY, 2);
+    let of_new = granted(&new, &["r"]);
+    drop((old, grants));
+    ask(&new, &of_new, "1", &list("1", ""));
+    assert_eq!(kept().len(), 1);
+    for (cursor, body) in
+        [("2".repeat(LONGEST_CURSOR + 1), list("1", "")), ("2".into(), list("1", &" ".repeat(LONGEST)))]
+    {
+        for _ in 0..3 {
+            assert!(!ask(&new, &of_new, &cursor, &body));
+        }
+    }
+    assert_eq!(kept().len(), 1);
+}
+
+#[test]
+fn what_the_upstream_cannot_mean_is_not_remembered() {
+    let (snapshot, page) = (snapshot(POLICY, 1), Page::of(ListKind::Tools, None));
+    let grants = granted(&snapshot, &["r"]);
+    let key = Key { snapshot: &snapshot, grants: &grants, page: &page, freshness: FRESH, takes_arrays: true };
+    let two = Two::default();
+    for body in ["", "[]", "{", "7", r#"{"id":1,"result":{"tools":{}}}"#, r#"{"id":1,"Result":{}}"#] {
+        for _ in 0..3 {
+            assert!(!two.agree(&Asked { key, tasks: "a" }, body.as_bytes()), "{body}");
+        }
+    }
+}
+
+fn elements() -> impl Strategy<Value = String> {
+    let element = prop_oneof![
+        prop::sample::select(vec!["open", "read", "write", "never", "a"])
+            .prop_map(|name| format!(r#"{{"name":"{name}"}}"#)),
+        prop::sample::select(vec!["ui://x", "ui://y", "x:r"]).prop_map(|uri| format!(r#"{{"uri":"{uri}"}}"#)),
+        Just(r#"{"name":"read","_meta":{"ui":{"resourceUri":"ui://x"}}}"#.to_owned()),
+        Just("7".to_owned()),
+    ];
+    prop::collection::vec(element, 0..4).prop_map(|all| all.join(","))
+}
+
+fn members() -> impl Strategy<Value = String> {
+    let list = |key: &'static str| elements().prop_map(move |elements| format!(r#""{key}":[{elements}]"#));
+    let member = prop_oneof![
+        4 => list("tools"),
+        1 => list("prompts"),
+        2 => list("resources"),
+        1 => list("Tools"),
+        1 => prop::sample::select(vec![
+            r#""ttlMs":5"#, r#""ttlMs":70000"#, r#""cacheScope":"public""#, r#""nextCursor":"1""#, r#""nextCursor":null"#,
+            r#""taskId":"t","status":"x""#, r#""id":3"#, r#""_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}"#,
+        ]).prop_map(Into::into),
+    ];
+    prop::collection::vec(member, 1..3).prop_map(|all| all.join(","))
+}
+
+fn bodies() -> impl Strategy<Value = Vec<String>> {
+    let ids = prop::sample::select(vec!["1", "22", r#""x""#, "null", "-1", r#""\n""#, "{}"]);
+    let ids = prop::collection::vec(ids, 3);
+    let body = (members(), ids, 0..4).prop_map(|(members, ids, form)| {
+        let of = |id: &str| match form {
+            0 => format!(r#"{{"id":{id},"result":{{{members}}}}}"#),
+            1 => format!(r#"{{"result":{{{members}}},"jsonrpc":"2.0","id":{id}}}"#),
+            2 => format!(r#" {{"result":{{{members}}} , "\u0069d": {id} ,"x":{{"id":1}}}} "#),
+            _ => format!(r#"[{{"result":{{{members}}},"id":{id}}}]"#),
+        };
+        ids.iter().map(|id| of(id)).collect::<Vec<_>>()
+    });
+    prop::collection::vec(body, 1..4).prop_map(|bodies| bodies.concat())
+}
+
+proptest! {
+    #[test]
+    fn what_is_remembered_is_what_would_be_made_anew(
+        bodies in bodies(),
+        asks in prop::collection::vec((0..64_usize, 0..2_usize, 0..4_usize, 0..5_usize, 0..3_usize, any::<bool>()), 1..60),
+    ) {
+        let policies = [POLICY, "version: 1\nmode: shadow\ntools: {read: {scopes: [r]}}\nresources: {'**': {scopes: [w]}}\n"];
+        let snapshots = policies.map(|policy| snapshot(policy, 1));
+        let grants = snapshots.each_ref().map(|snapshot| {
+            [&[][..], &["r"], &["w"], &["r", "w"]].map(|scopes| granted(snapshot, scopes))
+        });
+        let pages = [
+            Page::of(ListKind::Tools, None),
+            Page::of(ListKind::Tools, Some("1")),
+            Page::of(ListKind::Resources, None),
+            Page::of(ListKind::Prompts, None),
+            Page::of(ListKind::Tools, None),
+        ];
+        let freshness = [FRESH, Freshness { ttl_cap_ms: 6, is_required: true }, Freshness { is_required: true, ..FRESH }];
+        let two = Two::default();
+        for (at, policy, scopes, page, fresh, takes_arrays) in asks {
+            let key = Key {
+                snapshot: &snapshots[policy],
+                grants: &grants[policy][scopes],
+                page: &pages[page],
+                freshness: freshness[fresh],
+                takes_arrays,
+            };
+            let tasks = if at % 2 == 0 { "a" } else { "b" };
+            two.agree(&Asked { key, tasks }, bodies[at.checked_rem(bodies.len()).unwrap()].as_bytes());
+        }
+    }
+}
