@@ -238,14 +238,15 @@ impl Gateway {
         // A server that is told who calls may list other things to each.
         let tells_names = config.identity_headers.names().next().is_some();
         let is_same_for_all = exchanger.is_none() && identity.is_none() && !tells_names;
+        let callers = Callers::new(config.limits.streams_per_caller);
         let mut options = HttpServerOptions::default();
         options.h2c = true;
         options.h2_idle_timeout = Some(config.limits.keepalive);
         Self {
             in_flight: Arc::default(),
             changes: Changes::new(is_same_for_all),
-            callers: Callers::new(config.limits.streams_per_caller),
-            arriving: Callers::new(config.limits.streams_per_caller),
+            arriving: callers.beside(),
+            callers,
             bodies: Bodies::new(BODIES.max(config.limits.body.saturating_mul(4))),
             answers: Bodies::new(BODIES.max(config.limits.response.max(config.limits.event).saturating_mul(4))),
             config,

@@ -96,14 +96,14 @@ pub(super) async fn head_for_upstream(
     permit: &Permit<'_>,
 ) -> Result<RequestHead, Refusal> {
     let mut head = gateway.upstream.request(method)?;
-    let mut line = |name: &str, value: &[u8], otherwise: Refusal| {
+    let mut line = |name: &[u8], value: &[u8], otherwise: Refusal| {
         if head.line(name, value) { Ok(()) } else { Err(otherwise) }
     };
     let identity = &gateway.config.identity_headers;
     // A claim that a caller lacks must not be told by the caller itself, and what is told is told once.
-    let is_ours = |name: &str| {
-        identity.names().any(|ours| ours.eq_ignore_ascii_case(name))
-            || gateway.identity.as_ref().is_some_and(|tokens| tokens.header().as_str().eq_ignore_ascii_case(name))
+    let is_ours = |name: &[u8]| {
+        identity.names().any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
+            || gateway.identity.as_ref().is_some_and(|tokens| name.eq_ignore_ascii_case(tokens.header().as_ref()))
     };
     for (name, value) in headers::to_upstream(&client.head().fields) {
         if is_ours(name) {
@@ -111,19 +111,19 @@ pub(super) async fn head_for_upstream(
         }
         match permit.name() {
             // INVARIANT: a header that mirrors a handle says what the body says, before and after.
-            Some(unsealed) if name.eq_ignore_ascii_case(MCP_NAME) => {
+            Some(unsealed) if name.eq_ignore_ascii_case(MCP_NAME.as_bytes()) => {
                 line(name, unsealed.as_bytes(), Refusal::TaskUnknown)?;
             }
             Some(_) | None => line(name, value, Refusal::HttpMalformed)?,
         }
     }
     // Answers are read: they must come as they are.
-    line("accept-encoding", b"identity", Refusal::UpstreamDown)?;
+    line(b"accept-encoding", b"identity", Refusal::UpstreamDown)?;
     if let Some(id) = &bound.session_id {
-        line(MCP_SESSION_ID, id.as_bytes(), Refusal::SessionUnknown)?;
+        line(MCP_SESSION_ID.as_bytes(), id.as_bytes(), Refusal::SessionUnknown)?;
     }
     if let Some(id) = &bound.last_event_id {
-        line(LAST_EVENT_ID, id, Refusal::EventUnknown)?;
+        line(LAST_EVENT_ID.as_bytes(), id, Refusal::EventUnknown)?;
     }
     for (name, value) in identity.render(caller) {
         // A claim that cannot stand in a header is not told.

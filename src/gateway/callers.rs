@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::RandomState;
-use std::hash::BuildHasher as _;
+use std::hash::{BuildHasher as _, BuildHasherDefault, Hasher};
 use std::sync::Mutex;
 
 use crate::caller::Caller;
@@ -13,8 +13,30 @@ use crate::refusal::Refusal;
 pub struct Callers {
     most: usize,
     hasher: RandomState,
-    under_way: [Mutex<HashMap<u64, usize>>; SHARDS],
+    under_way: [Mutex<HashMap<u64, usize, BuildHasherDefault<AsItIs>>>; SHARDS],
 }
+
+/// Keys are hashes already.
+#[derive(Debug, Default)]
+struct AsItIs(u64);
+
+impl Hasher for AsItIs {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        bytes.iter().for_each(|byte| self.write_u64(u64::from(*byte)));
+    }
+
+    fn write_u64(&mut self, key: u64) {
+        self.0 = self.0.rotate_left(8) ^ key;
+    }
+}
+
+/// What a caller is counted by: the hash of its name under a key of this process alone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Key(u64);
 
 /// Callers are spread over this many locks.
 const SHARDS: usize = 16;
@@ -26,12 +48,23 @@ impl Callers {
         Self { most, hasher: RandomState::new(), under_way: Default::default() }
     }
 
-    /// Counts one more request of `caller`, until the place is dropped.
+    /// Another count of the same callers, under the same keys.
+    #[must_use]
+    pub fn beside(&self) -> Self {
+        Self { most: self.most, hasher: self.hasher.clone(), under_way: Default::default() }
+    }
+
+    /// What this caller is counted by.
+    #[must_use]
+    pub fn key(&self, caller: &Caller) -> Key {
+        Key(self.hasher.hash_one((&caller.issuer, &caller.subject)))
+    }
+
+    /// Counts one more request of the caller with this key, until the place is dropped.
     ///
     /// # Errors
     /// [`Refusal::CallerBusy`] if there are as many as there may be.
-    pub fn enter(&self, caller: &Caller) -> Result<Place<'_>, Refusal> {
-        let key = self.hasher.hash_one((&caller.issuer, &caller.subject));
+    pub fn enter(&self, Key(key): Key) -> Result<Place<'_>, Refusal> {
         let mut counts = self.shard(key).ok_or(Refusal::Overloaded)?.lock().map_err(|_| Refusal::Overloaded)?;
         let count = counts.entry(key).or_default();
         if *count >= self.most {
@@ -42,7 +75,7 @@ impl Callers {
         Ok(Place { callers: self, key })
     }
 
-    fn shard(&self, key: u64) -> Option<&Mutex<HashMap<u64, usize>>> {
+    fn shard(&self, key: u64) -> Option<&Mutex<HashMap<u64, usize, BuildHasherDefault<AsItIs>>>> {
         self.under_way.get(usize::try_from(key & 0xf).ok()?)
     }
 }
@@ -79,13 +112,13 @@ mod tests {
     fn each_caller_has_its_own_number_of_places() {
         let callers = Callers::new(2);
         let (alice, bob) = (caller("alice"), caller("bob"));
-        let first = callers.enter(&alice).unwrap();
-        let second = callers.enter(&alice).unwrap();
-        assert_eq!(callers.enter(&alice).unwrap_err(), Refusal::CallerBusy);
-        assert!(callers.enter(&bob).is_ok());
+        let first = callers.enter(callers.key(&alice)).unwrap();
+        let second = callers.enter(callers.key(&alice)).unwrap();
+        assert_eq!(callers.enter(callers.key(&alice)).unwrap_err(), Refusal::CallerBusy);
+        assert!(callers.enter(callers.key(&bob)).is_ok());
         drop(first);
-        let third = callers.enter(&alice).unwrap();
-        assert_eq!(callers.enter(&alice).unwrap_err(), Refusal::CallerBusy);
+        let third = callers.enter(callers.key(&alice)).unwrap();
+        assert_eq!(callers.enter(callers.key(&alice)).unwrap_err(), Refusal::CallerBusy);
         drop((second, third));
         assert!(callers.under_way.iter().all(|shard| shard.lock().unwrap().is_empty()), "nothing is kept");
     }
@@ -93,10 +126,10 @@ mod tests {
     #[test]
     fn another_issuers_subject_is_another_caller() {
         let callers = Callers::new(1);
-        let _alice = callers.enter(&caller("alice")).unwrap();
+        let _alice = callers.enter(callers.key(&caller("alice"))).unwrap();
         let other = Caller { issuer: "other".into(), ..caller("alice") };
-        assert!(callers.enter(&other).is_ok());
+        assert!(callers.enter(callers.key(&other)).is_ok());
         let app = Caller { client_id: Some("app".into()), ..caller("alice") };
-        assert_eq!(callers.enter(&app).unwrap_err(), Refusal::CallerBusy);
+        assert_eq!(callers.enter(callers.key(&app)).unwrap_err(), Refusal::CallerBusy);
     }
 }

@@ -6,6 +6,7 @@
 mod line;
 mod wire;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -46,7 +47,7 @@ pub struct Head {
 /// Who asks, and over what.
 pub struct Client {
     head: Head,
-    remote: Option<String>,
+    remote: Option<Arc<str>>,
     certificate: Option<[u8; 32]>,
     link: Link,
 }
@@ -76,7 +77,7 @@ impl Client {
     /// The client at the other end of an HTTP/1.1 connection, of which nothing was read yet but what `line` holds.
     pub(super) fn over(line: Line) -> Self {
         let digest = line.socket_digest();
-        let remote = digest.as_ref().and_then(|digest| digest.peer_addr()).map(address);
+        let remote = digest.as_ref().and_then(|digest| digest.peer_addr()).map(|peer| address(peer).into());
         Self { head: Head::default(), remote, certificate: line.certificate(), link: Link::One(line) }
     }
 
@@ -95,7 +96,7 @@ impl Client {
         };
         let certificate = session.digest().and_then(|digest| digest.ssl_digest.as_ref());
         let certificate = certificate.and_then(|ssl| ssl.cert_digest.as_slice().try_into().ok());
-        let remote = session.client_addr().map(address);
+        let remote = session.client_addr().map(|peer| address(peer).into());
         Self { head, remote, certificate, link: Link::Two(session) }
     }
 
@@ -107,8 +108,8 @@ impl Client {
 
     /// The address that it comes from, as text.
     #[must_use]
-    pub fn remote(&self) -> Option<&str> {
-        self.remote.as_deref()
+    pub const fn remote(&self) -> Option<&Arc<str>> {
+        self.remote.as_ref()
     }
 
     /// The SHA-256 of the certificate that the client showed to our own TLS, if it did.

@@ -308,7 +308,7 @@ impl Passage<'_> {
         let mut reply = Reply::new(exchange.status());
         for (name, value) in to_client(exchange.fields()) {
             let is_replaced =
-                is_of_this_caller && (is_of_the_bytes(name) || name.eq_ignore_ascii_case("cache-control"));
+                is_of_this_caller && (is_of_the_bytes(name) || name.eq_ignore_ascii_case(b"cache-control"));
             if !is_replaced {
                 reply.line(name, value);
             }

@@ -22,7 +22,7 @@ use super::standing::Standing;
 use super::tasks::Context;
 use super::who::{self, Who, who};
 use super::{Gateway, metadata, now};
-use crate::caller::Caller;
+use crate::caller::UnixTime;
 use crate::judge::{Permit, Refused};
 use crate::live::Snapshot;
 use crate::message::agreement::Field;
@@ -158,13 +158,14 @@ async fn judged(
     snapshot: &Arc<Snapshot>,
     record: &mut Record,
 ) -> Result<Ending, Stop> {
-    let Who { known: caller, revocations } = who(gateway, client).await?;
+    let now = record.time();
+    let Who { known: caller, revocations } = who(gateway, client, UnixTime(now.as_secs())).await?;
     record.caller = Some(Arc::clone(&caller));
     let method = client.head().method.clone();
     intake::refuse_other_methods(&method)?;
     // Before its body comes: else a caller could take every place with bodies that never do.
-    let arriving = Some(gateway.arriving.enter(&caller)?);
-    let mut passage = passage(gateway, snapshot, &caller, revocations);
+    let arriving = Some(gateway.arriving.enter(caller.key(&gateway.callers))?);
+    let mut passage = passage(gateway, snapshot, &caller, revocations, now);
     passage.nonce = nonce(gateway, client);
     let mut turn = Turn { gateway, client, shutdown, record, arriving };
     if method == Method::POST {
@@ -175,7 +176,13 @@ async fn judged(
     }
 }
 
-fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Known, revocations: u64) -> Passage<'a> {
+fn passage<'a>(
+    gateway: &'a Gateway,
+    snapshot: &Arc<Snapshot>,
+    caller: &'a Known,
+    revocations: u64,
+    now: Duration,
+) -> Passage<'a> {
     Passage {
         config: &gateway.config,
         report: &gateway.report,
@@ -195,7 +202,7 @@ fn passage<'a>(gateway: &'a Gateway, snapshot: &Arc<Snapshot>, caller: &'a Known
         standing: None,
         changes: &gateway.changes,
         hints_required: false,
-        remaining: remaining(caller),
+        remaining: Duration::from_secs(caller.end().0).saturating_sub(now),
         owner: gateway.sealer.of(caller),
         tasks: Context::default(),
         makers: &gateway.makers,
@@ -220,8 +227,8 @@ pub(super) struct Turn<'a> {
 
 impl<'a> Turn<'a> {
     /// A place for what is answered or stands.
-    pub(super) fn enter(&mut self, caller: &Caller) -> Result<Place<'a>, Refusal> {
-        let place = self.gateway.callers.enter(caller)?;
+    pub(super) fn enter(&mut self, caller: &Known) -> Result<Place<'a>, Refusal> {
+        let place = self.gateway.callers.enter(caller.key(&self.gateway.callers))?;
         self.arriving = None;
         Ok(place)
     }
@@ -414,11 +421,6 @@ pub(super) struct Forward<'p> {
     pub(super) bound: Bound,
     /// The room that the body takes until the upstream has it.
     pub(super) room: Option<Room<'p>>,
-}
-
-/// How long the caller's token is still good for.
-fn remaining(caller: &Known) -> Duration {
-    Duration::from_secs(caller.end().0).saturating_sub(now().1)
 }
 
 /// What the next proof of a caller who uses proofs must contain (RFC 9449 §8.2, §9).

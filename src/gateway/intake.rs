@@ -81,7 +81,7 @@ pub fn refuse_foreign_names(config: &Config, head: &Head) -> Result<(), Refusal>
         (None, Field::Absent) => return Err(Refusal::HostNotAllowed),
     };
     let Ok(host) = std::str::from_utf8(host) else { return Err(Refusal::HostNotAllowed) };
-    if !config.allowed_hosts.iter().any(|allowed| allowed.allows(host)) {
+    if !HostRule::any_allows(&config.allowed_hosts, host) {
         return Err(Refusal::HostNotAllowed);
     }
     match head.fields.field("origin") {

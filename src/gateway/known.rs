@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwapOption;
 
+use super::callers::{Callers, Key};
 use crate::caller::{Caller, UnixTime};
 use crate::policy::{Grants, Policy};
 use crate::record::Told;
@@ -18,13 +19,14 @@ pub struct Known {
     leeway: u64,
     granted: ArcSwapOption<Grants>,
     told: OnceLock<Told>,
+    key: OnceLock<Key>,
 }
 
 impl Known {
     /// This caller, whose issuer's clock may differ by so many seconds.
     #[must_use]
     pub const fn new(caller: Arc<Caller>, leeway: u64) -> Self {
-        Self { caller, leeway, granted: ArcSwapOption::const_empty(), told: OnceLock::new() }
+        Self { caller, leeway, granted: ArcSwapOption::const_empty(), told: OnceLock::new(), key: OnceLock::new() }
     }
 
     /// What its scopes are granted under `policy`.
@@ -42,6 +44,12 @@ impl Known {
     #[must_use]
     pub fn end(&self) -> UnixTime {
         self.caller.expires.plus(self.leeway)
+    }
+
+    /// What it is counted by among `callers`, or those beside them.
+    #[must_use]
+    pub fn key(&self, callers: &Callers) -> Key {
+        *self.key.get_or_init(|| callers.key(&self.caller))
     }
 
     /// Who it is, as audit lines tell it.

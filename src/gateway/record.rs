@@ -189,7 +189,7 @@ pub struct Record {
     id: u64,
     time: Duration,
     started: Instant,
-    remote: Option<String>,
+    remote: Option<Arc<str>>,
     trace: Option<String>,
     method: MethodLabel,
     method_name: String,
@@ -237,7 +237,7 @@ impl Record {
             id: report.ids.fetch_add(1, Ordering::Relaxed),
             time: now().1,
             started: Instant::now(),
-            remote: client.remote().map(ToOwned::to_owned),
+            remote: client.remote().cloned(),
             trace: trace.map(ToOwned::to_owned),
             method: MethodLabel::none(),
             method_name: head.method.as_str().to_owned(),
@@ -266,17 +266,24 @@ impl Record {
         }
     }
 
+    /// When its head was read, since 1970.
+    #[must_use]
+    pub const fn time(&self) -> Duration {
+        self.time
+    }
+
     /// The identifier under which the operator finds this request.
     #[must_use]
     pub fn id(&self) -> String {
-        format!("{:016x}", self.id)
+        let digit = |place: u32| char::from_digit(u32::try_from((self.id >> place) & 0xf).unwrap_or_default(), 16);
+        (0..16_u32).rev().map(|at| digit(at.wrapping_mul(4)).unwrap_or_default()).collect()
     }
 
     /// Notes the method of a body that could not be understood further.
     pub fn method(&mut self, method: &str) {
         self.method = MethodLabel::of(method);
         if !method.is_empty() {
-            method.clone_into(&mut self.method_name);
+            self.method_name = method.to_owned();
         }
     }
 

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use super::client::{Client, Head};
 use super::headers::DPOP;
 use super::known::Known;
-use super::{Gateway, now};
+use super::Gateway;
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
 use crate::remote::Route;
@@ -21,11 +21,11 @@ pub struct Who {
     pub revocations: u64,
 }
 
-/// The caller of this request (RFC 6750 §2.1: by the header, and nothing but the header).
+/// The caller of this request, which came at `now` (RFC 6750 §2.1: by the header, and nothing but the header).
 ///
 /// # Errors
 /// Why it is nobody.
-pub async fn who(gateway: &Gateway, client: &Client) -> Result<Who, Refusal> {
+pub async fn who(gateway: &Gateway, client: &Client, now: UnixTime) -> Result<Who, Refusal> {
     let head = client.head();
     let (scheme, bearer) = presented(head)?;
     let presented = Presented {
@@ -36,7 +36,7 @@ pub async fn who(gateway: &Gateway, client: &Client) -> Result<Who, Refusal> {
         method: head.method.as_str(),
         url: &gateway.config.resource,
     };
-    let caller = verified(gateway, &bearer, &presented).await;
+    let caller = verified(gateway, &bearer, &presented, now).await;
     match &caller {
         Ok(who) => gateway.report.verified(Some(&*who.known.issuer), None),
         Err(refusal) => {
@@ -63,8 +63,12 @@ pub fn watch<'a>(revoked: &'a Revoked, caller: &'a Caller, revocations: u64, cli
     revoked.watch(caller, client.head().fields.first_shared("authorization"), revocations)
 }
 
-async fn verified(gateway: &Gateway, bearer: &Bearer<'_>, presented: &Presented<'_>) -> Result<Who, Refusal> {
-    let now = now().0;
+async fn verified(
+    gateway: &Gateway,
+    bearer: &Bearer<'_>,
+    presented: &Presented<'_>,
+    now: UnixTime,
+) -> Result<Who, Refusal> {
     // Read before the keys are: what is remembered under it was verified by keys at least as new.
     let epoch = gateway.verifier.ring().epoch();
     let remembered = gateway.verified.get(bearer, epoch, now);

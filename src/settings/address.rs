@@ -1,5 +1,6 @@
 //! Where toolgate listens, whom it asks, and what clients call it.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
@@ -211,7 +212,7 @@ impl PublicUrl {
 
     /// The rule that allows its host, with any port.
     pub(super) fn host_rule(&self) -> HostRule {
-        let name = split_authority(&self.host).map_or_else(|| self.host.clone(), |(name, _)| name);
+        let name = split_authority(&self.host).map_or_else(|| self.host.clone(), |(name, _)| name.into_owned());
         HostRule { name, port: None }
     }
 
@@ -240,7 +241,7 @@ impl HostRule {
             Flaw::hinted(format!("{} is not a host", Quoted(text)), "write mcp.example.com or mcp.example.com:8443")
         };
         let (name, port) = split_authority(text).ok_or_else(flaw)?;
-        Ok(Self { name, port })
+        Ok(Self { name: name.into_owned(), port })
     }
 
     /// The names of this machine to itself, with any port.
@@ -257,8 +258,15 @@ impl HostRule {
     /// Whether this `Host` is the one. A rule without port allows every port; letter case says nothing.
     #[must_use]
     pub fn allows(&self, host: &str) -> bool {
-        split_authority(host)
-            .is_some_and(|(name, port)| name == self.name && (self.port.is_none() || port == self.port))
+        Self::any_allows(std::slice::from_ref(self), host)
+    }
+
+    /// Whether one of these rules allows this `Host`.
+    #[must_use]
+    pub fn any_allows(rules: &[Self], host: &str) -> bool {
+        split_authority(host).is_some_and(|(name, port)| {
+            rules.iter().any(|rule| name == rule.name && (rule.port.is_none() || port == rule.port))
+        })
     }
 }
 
@@ -289,19 +297,22 @@ pub(super) fn authority(host: &str, port: Option<u16>) -> String {
 }
 
 /// Host (lower case, without brackets) and port. Nothing for what is not exactly that.
-pub(super) fn split_authority(text: &str) -> Option<(String, Option<u16>)> {
+pub(super) fn split_authority(text: &str) -> Option<(Cow<'_, str>, Option<u16>)> {
     let (name, rest) = match text.strip_prefix('[') {
         Some(rest) => {
             let (name, rest) = rest.split_once(']')?;
-            (name.parse::<Ipv6Addr>().ok()?.to_string(), rest)
+            (Cow::Owned(name.parse::<Ipv6Addr>().ok()?.to_string()), rest)
         }
         None => {
-            let (name, rest) = text.split_at_checked(text.find(':').unwrap_or(text.len()))?;
-            let is_name = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-._".contains(&byte));
+            let end = memchr::memchr(b':', text.as_bytes()).unwrap_or(text.len());
+            let (name, rest) = text.split_at_checked(end)?;
+            let is_of_name = |b: u8| matches!(b, b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'.' | b'_');
+            let is_name = name.bytes().fold(true, |is_good, byte| is_good & is_of_name(byte));
             if !is_name || name.is_empty() || name.starts_with('.') || name.len() > 253 {
                 return None;
             }
-            (name.to_ascii_lowercase(), rest)
+            let has_capitals = name.bytes().fold(false, |has, byte| has | byte.is_ascii_uppercase());
+            (if has_capitals { Cow::Owned(name.to_ascii_lowercase()) } else { Cow::Borrowed(name) }, rest)
         }
     };
     let port = match rest.strip_prefix(':') {
@@ -331,7 +342,7 @@ impl UrlParts {
         };
         let (host, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len())).ok_or_else(flaw)?;
         let (host, port) = split_authority(host).filter(|(_, port)| *port != Some(0)).ok_or_else(flaw)?;
-        Ok(Self { is_https, host, port, path: clean_path(if path.is_empty() { "/" } else { path }, text)? })
+        Ok(Self { is_https, host: host.into_owned(), port, path: clean_path(if path.is_empty() { "/" } else { path }, text)? })
     }
 }
 

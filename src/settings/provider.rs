@@ -35,7 +35,7 @@ impl ProviderUrl {
         let target = format!("{slash}{target}");
         let is_plain = target.bytes().all(|byte| byte.is_ascii_graphic() && !b"#\"<>\\^`{|}".contains(&byte));
         let is_target = is_plain && target.parse::<http::uri::PathAndQuery>().is_ok();
-        is_target.then(|| Self { text: text.to_owned(), is_https, host, port, target })
+        is_target.then(|| Self { text: text.to_owned(), is_https, host: host.into_owned(), port, target })
     }
 
     pub(super) fn parse(text: &str) -> Result<Self, Flaw> {

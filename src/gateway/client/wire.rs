@@ -2,6 +2,8 @@
 //!
 //! Heads are parsed by `httparse`. What two readers could take differently is refused, however other servers take it.
 
+use std::mem::MaybeUninit;
+
 use bytes::BytesMut;
 use http::{Method, StatusCode, Uri};
 
@@ -15,9 +17,9 @@ use super::Head;
 /// # Errors
 /// [`Nonsense`] where it is no head of HTTP/1.
 pub(super) fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
-    let mut lines = [httparse::EMPTY_HEADER; MOST_LINES];
-    let mut parsed = httparse::Request::new(&mut lines);
-    let length = match parsed.parse(buffer) {
+    let mut lines = [const { MaybeUninit::uninit() }; MOST_LINES];
+    let mut parsed = httparse::Request::new(&mut []);
+    let length = match parsed.parse_with_uninit_headers(buffer, &mut lines) {
         Ok(httparse::Status::Complete(length)) if length <= LONGEST_HEAD => length,
         Ok(httparse::Status::Partial) => return Ok(None),
         Ok(httparse::Status::Complete(_)) | Err(_) => return Err(Nonsense),
@@ -78,7 +80,7 @@ impl Reply {
     /// A head that says no more than this.
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
-        let mut text = Vec::with_capacity(512);
+        let mut text = Vec::with_capacity(1024);
         for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
             text.extend_from_slice(part.as_bytes());
         }
@@ -87,14 +89,15 @@ impl Reply {
     }
 
     /// Adds a line. A value that would not be one line is left out.
-    pub fn line(&mut self, name: &str, value: &[u8]) {
+    pub fn line(&mut self, name: impl AsRef<[u8]>, value: &[u8]) {
+        let name = name.as_ref();
         if !is_value(value) {
             return;
         }
-        for part in [name.as_bytes(), b": ", value, b"\r\n"] {
+        for part in [name, b": ", value, b"\r\n"] {
             self.text.extend_from_slice(part);
         }
-        self.has_date |= name.eq_ignore_ascii_case("date");
+        self.has_date |= name.eq_ignore_ascii_case(b"date");
     }
 
     /// Adds a line with a number.

@@ -94,11 +94,8 @@ impl Fields {
     }
 
     /// All lines, by name and value.
-    pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.lines.iter().map(|line| {
-            // Names are tokens.
-            (std::str::from_utf8(self.bytes(&line.name)).unwrap_or_default(), self.bytes(&line.value))
-        })
+    pub fn iter(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        self.lines.iter().map(|line| (self.bytes(&line.name), self.bytes(&line.value)))
     }
 
     fn bytes(&self, range: &Range<usize>) -> &[u8] {
@@ -148,7 +145,7 @@ mod tests {
         assert_eq!(fields.first_shared("host").as_deref(), Some(&b"a"[..]));
         assert!(fields.contains("empty") && !fields.contains("hosts"));
         let names: Vec<_> = fields.iter().map(|(name, _)| name).collect();
-        assert_eq!(names, ["Host", "ACCEPT", "accept", "empty"]);
+        assert_eq!(names, [&b"Host"[..], b"ACCEPT", b"accept", b"empty"]);
     }
 
     #[test]

@@ -5,6 +5,8 @@
 //! a client to: whatever two readers could take differently is no answer, so that no byte of one caller's answer can
 //! become part of another's on a connection that is used again.
 
+use std::mem::MaybeUninit;
+
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{Method, StatusCode};
 
@@ -31,12 +33,12 @@ impl RequestHead {
 
     /// Adds a line, its name in small letters. False, and nothing is added, where the value would not be one line.
     #[must_use]
-    pub fn line(&mut self, name: &str, value: &[u8]) -> bool {
+    pub fn line(&mut self, name: impl AsRef<[u8]>, value: &[u8]) -> bool {
         if !is_value(value) {
             return false;
         }
         let start = self.text.len();
-        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(name.as_ref());
         self.text.get_mut(start..).unwrap_or_default().make_ascii_lowercase();
         for part in [b": ", value, b"\r\n"] {
             self.text.extend_from_slice(part);
@@ -103,9 +105,10 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Option<Head>)>, Nonsense> {
     if bytes.first().is_some_and(|byte| matches!(byte, b'\r' | b'\n')) {
         return Err(Nonsense);
     }
-    let mut lines = [httparse::EMPTY_HEADER; MOST_LINES];
-    let mut parsed = httparse::Response::new(&mut lines);
-    let length = match parsed.parse(bytes) {
+    let mut lines = [const { MaybeUninit::uninit() }; MOST_LINES];
+    let mut parsed = httparse::Response::new(&mut []);
+    let how = httparse::ParserConfig::default();
+    let length = match how.parse_response_with_uninit_headers(&mut parsed, bytes, &mut lines) {
         Ok(httparse::Status::Complete(length)) if length <= LONGEST_HEAD => length,
         Ok(httparse::Status::Partial) => return Ok(None),
         Ok(httparse::Status::Complete(_)) | Err(_) => return Err(Nonsense),
