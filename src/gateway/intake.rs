@@ -203,7 +203,7 @@ pub async fn body(
         // RFC 9110 §10.1.1: whoever waits for it gets it once the head is judged.
         client.tell_to_continue().await.map_err(|_| Refusal::BodyCutShort)?;
     }
-    let read = collect(client, limit, announced.unwrap_or(0), room);
+    let read = std::pin::pin!(collect(client, limit, announced.unwrap_or(0), room));
     within(time, read).await.ok_or(Refusal::BodyTooSlow)?
 }
 

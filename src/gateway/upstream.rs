@@ -110,7 +110,8 @@ impl Upstream {
     /// [`Refusal::UpstreamDown`], [`Refusal::UpstreamTooSlow`], [`Refusal::UpstreamNonsense`].
     pub async fn send(&self, _permit: &Permit<'_>, head: RequestHead, body: Bytes) -> Result<Exchange, Refusal> {
         let head = head.finish(body.len());
-        match timeout(self.settings.answer_timeout, self.exchange(head, body)).await {
+        let exchange = std::pin::pin!(self.exchange(head, body));
+        match timeout(self.settings.answer_timeout, exchange).await {
             Ok(result) => result,
             Err(_elapsed) => Err(Refusal::UpstreamTooSlow),
         }

@@ -1,6 +1,6 @@
 //! One HTTP/1.1 connection of a client, and the request that is under way on it.
 
-use std::future::poll_fn;
+use std::future::{Future as _, poll_fn};
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
@@ -307,12 +307,21 @@ impl Line {
 
     /// Reads what there is; false at the end.
     async fn fill(&mut self, room: usize) -> io::Result<bool> {
+        poll_fn(|context| self.poll_fill(context, room)).await
+    }
+
+    fn poll_fill(&mut self, context: &mut Context<'_>, room: usize) -> Poll<io::Result<bool>> {
         if self.buffer.is_empty() && self.buffer.capacity() < room {
             self.buffer = BytesMut::with_capacity(room);
         } else {
             self.buffer.reserve(SCRAP);
         }
-        self.io.read_buf(&mut self.buffer).await.map(|count| count > 0)
+        let read = std::pin::pin!(self.io.read_buf(&mut self.buffer)).poll(context);
+        if read.is_pending() && self.buffer.is_empty() && room <= LEAST_ROOM {
+            // Who is silent needs no room, and the next who is not gets it while it is still at hand.
+            self.buffer = BytesMut::new();
+        }
+        read.map_ok(|count| count > 0)
     }
 }
 

@@ -141,8 +141,12 @@ impl Line {
         } else {
             self.buffer.reserve(LEAST_ROOM);
         }
-        let mut reading = std::pin::pin!(tokio::io::AsyncReadExt::read_buf(&mut self.io, &mut self.buffer));
-        reading.as_mut().poll(context).map_ok(|count| count > 0)
+        let read = std::pin::pin!(tokio::io::AsyncReadExt::read_buf(&mut self.io, &mut self.buffer)).poll(context);
+        if read.is_pending() && self.buffer.is_empty() && room <= LEAST_ROOM {
+            // A stream may be silent for hours.
+            self.buffer = BytesMut::new();
+        }
+        read.map_ok(|count| count > 0)
     }
 
     /// Whether there is something to write, and somebody to write it to.
