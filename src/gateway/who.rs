@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex};
 
+use super::Gateway;
 use super::client::{Client, Head};
 use super::headers::DPOP;
 use super::known::Known;
-use super::Gateway;
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
 use crate::remote::Route;

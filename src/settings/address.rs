@@ -342,7 +342,12 @@ impl UrlParts {
         };
         let (host, path) = rest.split_at_checked(rest.find('/').unwrap_or(rest.len())).ok_or_else(flaw)?;
         let (host, port) = split_authority(host).filter(|(_, port)| *port != Some(0)).ok_or_else(flaw)?;
-        Ok(Self { is_https, host: host.into_owned(), port, path: clean_path(if path.is_empty() { "/" } else { path }, text)? })
+        Ok(Self {
+            is_https,
+            host: host.into_owned(),
+            port,
+            path: clean_path(if path.is_empty() { "/" } else { path }, text)?,
+        })
     }
 }
 

@@ -36,11 +36,12 @@ pub(super) fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense>
     let target = parsed.path.ok_or(Nonsense)?;
     // No client sends a fragment, and parsers drop it: whoever does means another path than the one before. What is no
     // target at all is at no path that is served.
-    let uri = Uri::try_from(target).ok().filter(|_| !target.contains('#'));
+    let has_fragment = target.contains('#');
+    let uri = Uri::try_from(target).ok();
     let lines = Line::all(buffer, parsed.headers);
     let fields = Fields::new(buffer.split_to(length).freeze(), lines);
     let framing = framing(is_1_1, &fields);
-    let is_ambiguous = uri.is_none() || framing.is_err();
+    let is_ambiguous = has_fragment || uri.is_none() || framing.is_err();
     let is_kept = !is_ambiguous
         && !fields.has_option("connection", "close")
         && (is_1_1 || fields.has_option("connection", "keep-alive"));

@@ -3,8 +3,11 @@ use proptest::prelude::*;
 use super::super::super::http1::framing::Piece;
 use super::*;
 
+/// Method and target, body, and whether the connection goes on.
+type Seen = (String, Vec<u8>, bool);
+
 /// What is read off `text`: the heads of requests with their bodies, until one is no request, or not there as a whole.
-fn read(text: &[u8]) -> Vec<Result<(String, Vec<u8>, bool), Nonsense>> {
+fn read(text: &[u8]) -> Vec<Result<Seen, Nonsense>> {
     let (mut buffer, mut found) = (BytesMut::from(text), Vec::new());
     while !buffer.is_empty() {
         let head = match take_head(&mut buffer) {
