@@ -171,6 +171,8 @@ pub struct Gateway {
     arriving: Callers,
     report: Arc<Report>,
     under_way: Arc<AtomicUsize>,
+    /// How many of these have their answer, and only the rest of their body is still waited for.
+    parting: AtomicUsize,
     options: HttpServerOptions,
 }
 
@@ -267,6 +269,7 @@ impl Gateway {
             rates: Rates::default(),
             report,
             under_way,
+            parting: AtomicUsize::new(0),
             options,
         }
     }
@@ -293,8 +296,7 @@ impl Gateway {
                 }
                 Next::End => return,
             }
-            let (_guard, before) = UnderWay::enter(&self.under_way);
-            let is_full = before >= limits.streams;
+            let (_guard, is_full) = self.enter();
             if *shutdown.borrow() {
                 client.close_after();
             }
@@ -303,10 +305,19 @@ impl Gateway {
                 // Nobody is there, or the answer was broken off: the connection must not live on.
                 return client.abort().await;
             }
+            // Anybody can have a body go on after a refusal: it takes nobody's place.
+            let _parting = UnderWay::enter(&self.parting);
             if !client.finish().await {
                 return;
             }
         }
+    }
+
+    /// Counts a request as under way; whether there were already as many as there may be.
+    fn enter(&self) -> (UnderWay<'_>, bool) {
+        let (guard, before) = UnderWay::enter(&self.under_way);
+        let is_full = before.saturating_sub(self.parting.load(Ordering::Relaxed)) >= self.config.limits.streams;
+        (guard, is_full)
     }
 
     /// Counts what is no HTTP; the status to answer it with.
@@ -339,8 +350,7 @@ impl HttpServerApp for Gateway {
             }
         }
         let mut client = Client::of(session);
-        let (_guard, before) = UnderWay::enter(&self.under_way);
-        let is_full = before >= limits.streams;
+        let (_guard, is_full) = self.enter();
         match exchange::serve(self, &mut client, shutdown, is_full).await {
             Ok(()) => client.finish_two().await,
             Err(Gone) => client.abort().await,

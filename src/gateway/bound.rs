@@ -102,8 +102,8 @@ pub(super) async fn head_for_upstream(
     let identity = &gateway.config.identity_headers;
     // A claim that a caller lacks must not be told by the caller itself, and what is told is told once.
     let is_ours = |name: &[u8]| {
-        identity.names().any(|ours| name.eq_ignore_ascii_case(ours.as_bytes()))
-            || gateway.identity.as_ref().is_some_and(|tokens| name.eq_ignore_ascii_case(tokens.header().as_ref()))
+        identity.names().any(|ours| headers::reads_as(name, ours))
+            || gateway.identity.as_ref().is_some_and(|tokens| headers::reads_as(name, tokens.header().as_str()))
     };
     for (name, value) in headers::to_upstream(&client.head().fields) {
         if is_ours(name) {

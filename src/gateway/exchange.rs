@@ -95,7 +95,7 @@ pub async fn serve(
     let stop = match route(gateway, client, &snapshot, is_full) {
         Ok(Routed::Endpoint) => judged(gateway, client, shutdown, &snapshot, &mut record).await,
         Ok(Routed::Answered(answer)) => {
-            if is_body_uncertain(client) {
+            if intake::is_body_uncertain(client) {
                 client.close_after();
             }
             gateway.report.answered();
@@ -116,11 +116,6 @@ pub async fn serve(
     };
     gateway.report.finished(&record);
     result
-}
-
-/// Whether a client still sends the body that it was not told to send cannot be known (RFC 9110 §10.1.1).
-fn is_body_uncertain(client: &mut Client) -> bool {
-    intake::expects_continue(client.head()) && !client.is_body_done()
 }
 
 /// The scopes that a client may ask for from the start: all of the policy. A refresh token is the client's affair and
@@ -464,7 +459,7 @@ async fn refuse(
     }
     // What comes next on a connection whose framing broke could be anything.
     let is_broken = matches!(no.refusal, Refusal::BodyCutShort | Refusal::BodyTooSlow | Refusal::HttpMalformed);
-    if is_broken || is_body_uncertain(client) {
+    if is_broken || intake::is_body_uncertain(client) {
         client.close_after();
     }
     record.refusal = Some(no.refusal);

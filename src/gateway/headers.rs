@@ -43,6 +43,9 @@ const FROM_CLIENT: &[&str] = &[
 /// The protocol's own, but for what we set ourselves.
 const PROTOCOL: &str = "mcp-";
 
+/// What mirrors the body.
+const MIRRORS: &[&str] = &[MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION];
+
 /// Answer headers that never reach the client: another server's challenge, cookies and cross-origin rules.
 const FROM_UPSTREAM: &[&str] = &[
     "www-authenticate",
@@ -65,7 +68,8 @@ pub fn to_upstream(from: &Fields) -> impl Iterator<Item = (&[u8], &[u8])> {
     let nominated = nominated(from);
     from.iter().filter(move |(name, _)| {
         let is_kept = if starts_with(name, PROTOCOL) {
-            !name.eq_ignore_ascii_case(MCP_SESSION_ID.as_bytes())
+            // What is judged and what is sealed stands under one name alone.
+            !reads_as(name, MCP_SESSION_ID) && !MIRRORS.iter().any(|known| is_like(name, known))
         } else {
             is_one_of(name, FROM_CLIENT)
         };
@@ -92,6 +96,19 @@ pub fn is_of_the_bytes(name: &[u8]) -> bool {
 
 fn is_one_of(name: &[u8], names: &[&str]) -> bool {
     names.iter().any(|other| other.len() == name.len() && name.eq_ignore_ascii_case(other.as_bytes()))
+}
+
+/// Whether an upstream may take the one name for the other: what hands headers on as CGI does (RFC 3875 §4.1.18) tells neither
+/// letter case nor `-` from `_`.
+#[must_use]
+pub fn reads_as(name: &[u8], known: &str) -> bool {
+    let as_read = |byte: u8| if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' };
+    name.len() == known.len() && name.iter().zip(known.bytes()).all(|(one, other)| as_read(*one) == as_read(other))
+}
+
+/// Whether an upstream may take the one name for the other although they are not the same.
+fn is_like(name: &[u8], known: &str) -> bool {
+    reads_as(name, known) && !name.eq_ignore_ascii_case(known.as_bytes())
 }
 
 fn starts_with(name: &[u8], prefix: &str) -> bool {
@@ -160,6 +177,9 @@ mod tests {
             "True-Client-Ip",
             "X-Original-Host",
             "Mcp-Session-Id",
+            "Mcp-Session_Id",
+            "mcp-session.id",
+            "Mcp-Protocol_Version",
             "Last-Event-ID",
             "Origin",
             "Expect",

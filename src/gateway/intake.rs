@@ -239,7 +239,12 @@ async fn collect(
 /// Whether the client waits for `100 Continue` before it sends its body.
 #[must_use]
 pub fn expects_continue(head: &Head) -> bool {
-    head.fields.first("expect").is_some_and(|value| value.eq_ignore_ascii_case(b"100-continue"))
+    head.fields.has_option("expect", "100-continue")
+}
+
+/// Whether a client still sends the body that it was not told to send cannot be known (RFC 9110 §10.1.1).
+pub fn is_body_uncertain(client: &mut Client) -> bool {
+    client.head().fields.contains("expect") && !client.is_body_done()
 }
 
 /// Waits for at most so long. What is ready at once needs no timer.

@@ -14,7 +14,7 @@ use super::signals::Signals;
 use crate::gateway::answer::Answer;
 use crate::gateway::client::{Client, Next};
 use crate::gateway::identity::IdentityTokens;
-use crate::gateway::intake::within;
+use crate::gateway::intake::{expects_continue, is_body_uncertain, within};
 use crate::gateway::listed::Listed;
 use crate::gateway::upstream::Upstream;
 use crate::json::quoted;
@@ -147,6 +147,9 @@ const MOST: usize = 64 * 1024;
 /// The body of a request, if it comes whole, in time and within bounds.
 async fn body(client: &mut Client) -> Option<Vec<u8>> {
     let read = async {
+        if expects_continue(client.head()) && !client.is_body_done() {
+            client.tell_to_continue().await.ok()?;
+        }
         let mut body = Vec::new();
         while let Some(chunk) = client.piece().await.ok()? {
             if body.len().saturating_add(chunk.len()) > MOST {
@@ -189,7 +192,7 @@ impl ServerApp for Admin {
                 }
                 Next::End => return None,
             };
-            if *shutdown.borrow() {
+            if *shutdown.borrow() || is_body_uncertain(&mut client) {
                 client.close_after();
             }
             client.answer(answer.reply, answer.body).await.ok()?;

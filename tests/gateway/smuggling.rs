@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::gateway::Setup;
 use crate::support::upstream::{event, fine, stream_head};
-use crate::support::{Ask, Gate, Gateway, Step, Upstream, call, eventually, token};
+use crate::support::{Ask, Client, Gate, Gateway, Step, Upstream, call, eventually, token};
 
 /// A whole request that an attacker hides in the body of another.
 fn hidden() -> Vec<u8> {
@@ -97,4 +97,40 @@ fn what_connection_declares_of_one_hop_cannot_be_what_was_judged() {
         assert_eq!(gateway.ask(&ask).status, 400, "{name}");
     }
     assert!(upstream.requests().is_empty());
+}
+
+#[test]
+fn a_body_that_nobody_asked_for_is_not_looked_for_in_the_next_request() {
+    let upstream = Upstream::new(fine);
+    let mut gateway = Gateway::before(&upstream);
+    for expect in [&["100-continue"][..], &["100-Continue, x"], &["x", "100-continue"], &["x"]] {
+        for (public, line) in [(true, "POST /mcp"), (true, "POST /nowhere"), (false, "PUT /")] {
+            let address = if public { gateway.public } else { gateway.admin };
+            let mut client = Client::connect(address);
+            let mut head = format!("{line} HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 40\r\n");
+            expect.iter().for_each(|value| head.push_str(&format!("Expect: {value}\r\n")));
+            client.send(format!("{head}\r\n").as_bytes());
+            let response = client.response();
+            assert!(response.status >= 400, "{line} {expect:?}");
+            assert_eq!(response.header("connection"), Some("close"), "{line} {expect:?}");
+        }
+    }
+    gateway.is_well();
+}
+
+#[test]
+fn who_has_been_refused_takes_nobodys_place() {
+    let upstream = Upstream::new(fine);
+    let mut gateway = Setup::before(&upstream).arg("--limits-streams", "2").start();
+    let refused: Vec<_> = (0..4)
+        .map(|_| {
+            let mut client = gateway.connect();
+            client.send(b"POST /nowhere HTTP/1.1\r\nHost: gateway.test\r\nContent-Length: 999\r\n\r\n");
+            assert_eq!(client.response().status, 404);
+            client
+        })
+        .collect();
+    assert_eq!(gateway.ask(&Ask::post(&token("alice", "r"), call("open"))).status, 200);
+    drop(refused);
+    gateway.is_well();
 }

@@ -155,6 +155,11 @@ impl Line {
 
     /// The next piece of the body, or none at its end.
     pub(super) async fn piece(&mut self) -> Result<Option<Bytes>, CutShort> {
+        self.piece_within(MOST_ROOM).await
+    }
+
+    /// The same, with room for at most so much of it at a time.
+    async fn piece_within(&mut self, most: usize) -> Result<Option<Bytes>, CutShort> {
         loop {
             let Some(framing) = &mut self.body else { return Err(CutShort) };
             match framing.take(&mut self.buffer) {
@@ -166,7 +171,7 @@ impl Line {
                     return Err(CutShort);
                 }
             }
-            let wanted = framing.wanted().unwrap_or(LEAST_ROOM).clamp(LEAST_ROOM, MOST_ROOM);
+            let wanted = framing.wanted().unwrap_or(LEAST_ROOM).clamp(LEAST_ROOM, most);
             match self.fill(wanted).await {
                 Ok(true) => {}
                 Ok(false) | Err(_) => {
@@ -284,7 +289,8 @@ impl Line {
     /// to read the answer before the connection is closed.
     pub(super) async fn finish(&mut self, limit: Duration) -> bool {
         if !self.is_body_done() && self.body.is_some() {
-            let drain = async { while let Ok(Some(_)) = self.piece().await {} };
+            // Anybody can have us read what nobody wants to know: little room for each must do.
+            let drain = async { while let Ok(Some(_)) = self.piece_within(AHEAD).await {} };
             let _ = timeout(limit, drain).await;
         }
         if self.is_free() {
