@@ -127,6 +127,11 @@ impl Client {
                 self.head = head;
                 Next::Request
             }
+            Err(Next::End) => {
+                // With TLS an end that is not said looks like one that an attacker made (RFC 8446 §6.1).
+                line.hang_up(DRAIN).await;
+                Next::End
+            }
             Err(next) => next,
         }
     }

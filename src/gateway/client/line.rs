@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::protocols::{SocketDigest, Stream};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
@@ -26,8 +26,13 @@ const LEAST_ROOM: usize = 4 * 1024;
 const MOST_ROOM: usize = 256 * 1024;
 /// What of the next requests is read before their turn, in bytes: whether a client left shows behind what it sent.
 const AHEAD: usize = 16 * 1024;
+/// How many empty lines may stand before a head.
+const EMPTY_LINES: usize = 4;
 /// How much is read of what nobody wants to know, at a time, in bytes.
 const SCRAP: usize = 1024;
+
+/// What a client must read in the time of one write, in bytes: about as many a second as the slowest modem did.
+const SLOWEST: usize = 64 * 1024;
 
 /// What a client that speaks HTTP/2 without TLS begins with (RFC 9113 §3.4).
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -136,8 +141,16 @@ impl Line {
     }
 
     async fn head(&mut self) -> Result<Head, Next> {
-        let mut arriving = Arriving::default();
+        let (mut arriving, mut empty) = (Arriving::default(), 0_usize);
         loop {
+            // Some clients send an empty line behind a body (RFC 9112 §2.2); nobody sends many.
+            while self.buffer.starts_with(b"\r\n") {
+                self.buffer.advance(2);
+                empty = empty.saturating_add(1);
+            }
+            if empty > EMPTY_LINES {
+                return Err(Next::Malformed);
+            }
             if arriving.is_worth_parsing(&self.buffer) {
                 match take_head(&mut self.buffer) {
                     Ok(Some(head)) => return Ok(head),
@@ -226,17 +239,18 @@ impl Line {
     /// Writes all of these, one behind the other.
     pub(super) async fn write(&mut self, parts: &[&[u8]]) -> Result<(), Gone> {
         let mut written = 0_usize;
-        loop {
+        let length: usize = parts.iter().map(|part| part.len()).fold(0, usize::saturating_add);
+        // Who reads a large answer slowly is there; who reads nothing for so long is not, or wants to keep the place.
+        for _ in 0..=length.div_ceil(SLOWEST) {
             let before = written;
             let write = poll_fn(|context| self.poll_write(parts, &mut written, context));
             match within(WRITE, write).await {
-                Some(Ok(())) => return Ok(()),
-                Some(Err(_)) => return Err(Gone),
-                // A client that reads slowly is there; one that reads nothing for so long is not.
-                None if written > before => {}
-                None => return Err(Gone),
+                Some(done) => return done.map_err(|_| Gone),
+                None if written == before => return Err(Gone),
+                None => {}
             }
         }
+        Err(Gone)
     }
 
     fn poll_write(
@@ -298,6 +312,11 @@ impl Line {
         }
         let _ = timeout(limit, self.part()).await;
         false
+    }
+
+    /// Says that nothing more will come, on a connection on which nothing is under way.
+    pub(super) async fn hang_up(&mut self, limit: Duration) {
+        let _ = within(limit, poll_fn(|context| Pin::new(&mut self.io).poll_shutdown(context))).await;
     }
 
     /// Closes our side. Where something of the client's is unread, it waits until the client closes its own: a connection that

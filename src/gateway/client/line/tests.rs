@@ -69,6 +69,17 @@ fn a_connection_that_is_silent_or_never_ends_its_head_is_given_up() {
 }
 
 #[test]
+fn a_few_empty_lines_before_a_head_mean_nothing_and_many_are_none() {
+    run(async {
+        for (count, is_fine) in [(1, true), (EMPTY_LINES, true), (EMPTY_LINES + 1, false)] {
+            let (mut line, mut theirs) = line(4096);
+            put(&mut theirs, format!("{}GET /a HTTP/1.1\r\n\r\n", "\r\n".repeat(count)).as_bytes()).await;
+            assert_eq!(line.next(LONG, LONG).await.is_ok(), is_fine, "{count}");
+        }
+    });
+}
+
+#[test]
 fn what_comes_before_its_turn_is_kept_and_hides_nobodys_leaving() {
     run(async {
         let (mut line, mut theirs) = line(4096);
