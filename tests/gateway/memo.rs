@@ -149,7 +149,9 @@ fn who_asks_while_policies_change_gets_his_own_by_the_one_of_the_moment() {
     let is_over = AtomicBool::new(false);
     let checked = AtomicUsize::new(0);
     std::thread::scope(|scope| {
-        for (at, (subject, scopes)) in [("alice", "r"), ("bob", "w"), ("carol", "r w"), ("dave", "r")].iter().enumerate() {
+        for (at, (subject, scopes)) in
+            [("alice", "r"), ("bob", "w"), ("carol", "r w"), ("dave", "r")].iter().enumerate()
+        {
             let (gateway, epoch, is_over, checked) = (&gateway, &epoch, &is_over, &checked);
             scope.spawn(move || {
                 let token = token(subject, scopes);
@@ -160,7 +162,8 @@ fn who_asks_while_policies_change_gets_his_own_by_the_one_of_the_moment() {
                     let id = format!("\"{subject}-{round}\"");
                     let before = epoch.load(Ordering::SeqCst);
                     let said = if round % 9 == at { r#"{"name":"read"},{"name":"told"}"# } else { ALL };
-                    let mut ask = Ask::post(&token, request(&id, "tools/list", "{}")).header("Mcp-Param-Elements", said);
+                    let mut ask =
+                        Ask::post(&token, request(&id, "tools/list", "{}")).header("Mcp-Param-Elements", said);
                     let is_stream = round % 5 == 4;
                     if is_stream {
                         ask = ask.header("Mcp-Param-Stream", "1");

@@ -461,7 +461,11 @@ fn random_policy(dice: &mut Dice) -> Policy {
     loop {
         let mut text = "version: 1\n".to_owned();
         text.push_str(dice.of(&["", "", "mode: shadow\n"]));
-        text.push_str(dice.of(&["", "scopes: {x: {implies: [r]}}\n", "scopes: {r: {implies: [w]}, w: {implies: [x]}}\n"]));
+        text.push_str(dice.of(&[
+            "",
+            "scopes: {x: {implies: [r]}}\n",
+            "scopes: {r: {implies: [w]}, w: {implies: [x]}}\n",
+        ]));
         for (kind, names) in [
             ("tools", &["open", "read", "write", "never", "re*", "*", "w*"][..]),
             ("prompts", &["read", "'*'"]),
@@ -483,23 +487,75 @@ fn random_policy(dice: &mut Dice) -> Policy {
 
 fn random_body(dice: &mut Dice) -> Vec<u8> {
     const IDS: [&str; 25] = [
-        "1", "2", "10", "0", "-0", "1.0", "1e0", "10e-1", "01", "18446744073709551616", r#""1""#, r#""a""#, r#""a-b_c""#,
-        r#""""#, r#""\u0031""#, r#""\"""#, r#""a\/""#, r#""é""#, "null", "true", "{}", r#"{"id":1}"#, "[1]", " 1", "1 ",
+        "1",
+        "2",
+        "10",
+        "0",
+        "-0",
+        "1.0",
+        "1e0",
+        "10e-1",
+        "01",
+        "18446744073709551616",
+        r#""1""#,
+        r#""a""#,
+        r#""a-b_c""#,
+        r#""""#,
+        r#""\u0031""#,
+        r#""\"""#,
+        r#""a\/""#,
+        r#""é""#,
+        "null",
+        "true",
+        "{}",
+        r#"{"id":1}"#,
+        "[1]",
+        " 1",
+        "1 ",
     ];
     const ELEMENTS: [&str; 12] = [
-        r#"{"name":"open"}"#, r#"{"name":"read"}"#, r#"{"name":"write"}"#, r#"{"name":"never","id":1}"#, r#"{"name":"wr\u0069te"}"#,
-        r#"{"name":"read","Name":"open"}"#, r#"{"uri":"ui://x"}"#, r#"{"uri":"UI://y"}"#, r#"{"uri":"x:r"}"#,
-        r#"{"name":"read","_meta":{"ui":{"resourceUri":"ui://x"}}}"#, r#"{"name":"write","_meta":{"ui/resourceUri":"ui://x"}}"#, "7",
+        r#"{"name":"open"}"#,
+        r#"{"name":"read"}"#,
+        r#"{"name":"write"}"#,
+        r#"{"name":"never","id":1}"#,
+        r#"{"name":"wr\u0069te"}"#,
+        r#"{"name":"read","Name":"open"}"#,
+        r#"{"uri":"ui://x"}"#,
+        r#"{"uri":"UI://y"}"#,
+        r#"{"uri":"x:r"}"#,
+        r#"{"name":"read","_meta":{"ui":{"resourceUri":"ui://x"}}}"#,
+        r#"{"name":"write","_meta":{"ui/resourceUri":"ui://x"}}"#,
+        "7",
     ];
     const MEMBERS: [&str; 14] = [
-        r#""ttlMs":5"#, r#""ttlMs":70000"#, r#""ttlMs":"x""#, r#""cacheScope":"public""#, r#""nextCursor":"1""#, r#""nextCursor":null"#,
-        r#""nextCursor":7"#, r#""taskId":"t","status":"x""#, r#""id":3"#, r#""_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}"#,
-        r#""tasks":[{"taskId":"t"}]"#, r#""tasks":[{}]"#, r#""result":{"tools":[{"name":"write"}]}"#, r#""tools":{}"#,
+        r#""ttlMs":5"#,
+        r#""ttlMs":70000"#,
+        r#""ttlMs":"x""#,
+        r#""cacheScope":"public""#,
+        r#""nextCursor":"1""#,
+        r#""nextCursor":null"#,
+        r#""nextCursor":7"#,
+        r#""taskId":"t","status":"x""#,
+        r#""id":3"#,
+        r#""_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}"#,
+        r#""tasks":[{"taskId":"t"}]"#,
+        r#""tasks":[{}]"#,
+        r#""result":{"tools":[{"name":"write"}]}"#,
+        r#""tools":{}"#,
     ];
     let list = |dice: &mut Dice| {
         let count = dice.below(4);
         let elements: Vec<_> = (0..count).map(|_| dice.of(&ELEMENTS)).collect();
-        let key = dice.of(&["tools", "tools", "tools", "resources", "resources", "prompts", "resourceTemplates", "Tools"]);
+        let key = dice.of(&[
+            "tools",
+            "tools",
+            "tools",
+            "resources",
+            "resources",
+            "prompts",
+            "resourceTemplates",
+            "Tools",
+        ]);
         format!(r#""{key}":[{}]"#, elements.join(dice.of(&[",", " , "])))
     };
     let mut members = vec![list(dice)];
@@ -566,7 +622,12 @@ fn with_a_memory_or_without_whatever_is_asked() {
             Page::of(ListKind::Prompts, None),
             Page::of(ListKind::ResourceTemplates, Some("")),
         ];
-        let freshness = [FRESH, FRESH, Freshness { ttl_cap_ms: 6, is_required: true }, Freshness { is_required: true, ..FRESH }];
+        let freshness = [
+            FRESH,
+            FRESH,
+            Freshness { ttl_cap_ms: 6, is_required: true },
+            Freshness { is_required: true, ..FRESH },
+        ];
         let mut bodies: Vec<Vec<u8>> = (0..6).map(|_| random_body(&mut dice)).collect();
         for _ in 0..400 {
             match dice.below(40) {
@@ -585,7 +646,8 @@ fn with_a_memory_or_without_whatever_is_asked() {
                 4..10 => {
                     let at = dice.below(bodies.len());
                     if let Some(id) = place_of_id(&bodies[at]) {
-                        let id_now = dice.of(&["3", "44", r#""z""#, "-1", r#""""#, "1.5", r#""\n""#, "", "3,\"id\":4"]);
+                        let id_now =
+                            dice.of(&["3", "44", r#""z""#, "-1", r#""""#, "1.5", r#""\n""#, "", "3,\"id\":4"]);
                         let other = [&bodies[at][..id.start], id_now.as_bytes(), &bodies[at][id.end..]].concat();
                         bodies[at] = other;
                     }
@@ -593,7 +655,8 @@ fn with_a_memory_or_without_whatever_is_asked() {
                 10 => known.clear(),
                 _ => {}
             }
-            let (page, fresh, takes_arrays) = (dice.of(&[0, 0, 1, 2, 2, 3, 4]), dice.of(&freshness), dice.below(4) == 0);
+            let (page, fresh, takes_arrays) =
+                (dice.of(&[0, 0, 1, 2, 2, 3, 4]), dice.of(&freshness), dice.below(4) == 0);
             let mut body = bodies[dice.below(bodies.len())].clone();
             // Several at once, since what is news is not remembered.
             for _ in 0..dice.below(12) {
