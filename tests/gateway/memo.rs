@@ -132,6 +132,7 @@ fn a_list_is_never_told_fresh_for_longer_than_its_token() {
 /// Policies come and go while many ask, also for lists that change: whoever asks between two changes gets what is his by
 /// the policy of the moment, in the same words by one document (which may be remembered) and by a stream (which is not).
 #[test]
+#[expect(clippy::too_many_lines, reason = "one walk")]
 fn who_asks_while_policies_change_gets_his_own_by_the_one_of_the_moment() {
     let upstream = Upstream::new(|request| {
         let elements = request.header("mcp-param-elements").unwrap_or(ALL).to_owned();

@@ -431,7 +431,7 @@ impl Dice {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        usize::try_from((mixed ^ (mixed >> 31)) % u64::try_from(most).unwrap()).unwrap()
+        usize::try_from((mixed ^ (mixed >> 31)).checked_rem(u64::try_from(most).unwrap()).unwrap()).unwrap()
     }
 
     fn of<T: Copy>(&mut self, all: &[T]) -> T {
@@ -485,6 +485,7 @@ fn random_policy(dice: &mut Dice) -> Policy {
     }
 }
 
+#[expect(clippy::too_many_lines, reason = "a table")]
 fn random_body(dice: &mut Dice) -> Vec<u8> {
     const IDS: [&str; 25] = [
         "1",
@@ -604,6 +605,7 @@ fn random_body(dice: &mut Dice) -> Vec<u8> {
 /// Policies of all kinds that come and go, callers of all kinds, and answers that are hardly ones: a gateway with a memory
 /// says, counts and learns what one without does.
 #[test]
+#[expect(clippy::too_many_lines, reason = "one walk")]
 fn with_a_memory_or_without_whatever_is_asked() {
     const SCOPES: [&str; 5] = ["r", "w", "x", "unknown", "y"];
     let rounds = std::env::var("MEMO_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
