@@ -3,7 +3,7 @@
 //! Most callers ask for the same few lists, and the server answers with the same bytes, but for the id of the request.
 //! What is made of such an answer is a function of these, and of nothing else that a caller could tell:
 //!
-//! * its bytes: compared, all of them but the id where one plain id is as good as another;
+//! * its bytes: compared, all of them but the id, where one plain id is as good as another; without one it is not kept;
 //! * the policy and what the caller is granted under it, which together say whom [`Filter::sees`] shows what: compared;
 //! * the page that was asked for, how long lists may be fresh, and whether there are batches: compared;
 //! * the catalogue, which says whose interfaces are seen, and into which the answer is heard: it must be the very one
@@ -47,6 +47,10 @@ const LONGEST_CURSOR: usize = 1024;
 
 /// What an answer that is kept takes besides its bytes, about.
 const OVERHEAD: usize = 1024;
+
+/// The most answers that are kept of those that differ in nothing but their bytes. Each of them is compared with what comes
+/// next, and a server that says something else each time must not make that dear, nor push out what others ask for.
+const MOST_ALIKE: usize = 4;
 
 /// When there is no room, one in so many new answers takes the place of an old one. Else a few more lists than there is
 /// room for would push each other out, and each would cost more than without a memory.
@@ -195,7 +199,7 @@ impl TaskSeals for Watched<'_> {
     }
 }
 
-/// A message, and where its id stands; nowhere where the id is to be as it is.
+/// A message, and where its id stands, which is a plain one.
 struct Text {
     bytes: Bytes,
     id: Range<usize>,
@@ -210,8 +214,7 @@ impl Text {
     fn id_in<'b>(&self, other: &'b [u8]) -> Option<&'b [u8]> {
         let (before, behind) = (self.bytes.get(..self.id.start)?, self.bytes.get(self.id.end..)?);
         let id = other.strip_prefix(before)?.strip_suffix(behind)?;
-        let own = self.own_id();
-        (id == own || !own.is_empty() && is_plain(id)).then_some(id)
+        is_plain(id).then_some(id)
     }
 
     fn with_id(&self, id: &[u8]) -> Option<Bytes> {
@@ -230,7 +233,7 @@ fn is_plain(id: &[u8]) -> bool {
         [b'0'] => true,
         [b'1'..=b'9', rest @ ..] => rest.iter().all(u8::is_ascii_digit),
         [b'"', text @ .., b'"'] => {
-            text.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+            text.iter().all(|byte| matches!(byte, b' '..=b'~') && !matches!(byte, b'"' | b'\\'))
         }
         _ => false,
     }
@@ -271,24 +274,17 @@ struct Kept {
 }
 
 impl Kept {
-    fn new(sought: &Sought<'_>, told: &Whole, tallies: &[Tally]) -> Self {
+    /// None where there is no plain id: with another one the answer would not be known again.
+    fn new(sought: &Sought<'_>, told: &Whole, tallies: &[Tally]) -> Option<Self> {
         let Sought { tag, key, catalogue, body } = *sought;
         // Not the answer's own memory: it may be a part of something larger.
-        let text = |bytes: &[u8]| Text {
-            bytes: Bytes::copy_from_slice(bytes),
-            id: place_of_id(bytes).unwrap_or_default(),
-        };
-        let mut answered = text(body);
-        let mut told = match told {
+        let text = |bytes: &[u8]| Some(Text { id: place_of_id(bytes)?, bytes: Bytes::copy_from_slice(bytes) });
+        let answered = text(body)?;
+        let told = match told {
             Whole::AsIs => None,
-            Whole::Cut(bytes) => Some(text(bytes)),
+            Whole::Cut(bytes) => Some(text(bytes).filter(|told| told.own_id() == answered.own_id())?),
         };
-        if told.as_ref().is_some_and(|told| told.own_id() != answered.own_id()) {
-            for text in told.iter_mut().chain([&mut answered]) {
-                text.id = 0..0;
-            }
-        }
-        Self {
+        Some(Self {
             tag,
             snapshot: Arc::downgrade(key.snapshot),
             catalogue: Arc::downgrade(catalogue),
@@ -299,23 +295,27 @@ impl Kept {
             answered,
             told,
             tallies: tallies.into(),
-        }
+        })
     }
 
-    /// What was told in place of the answer that is `sought`, if it is this one.
-    fn told(&self, sought: &Sought<'_>) -> Option<Whole> {
-        let Sought { tag, key, catalogue, body } = *sought;
-        let is_alike = self.tag == tag
+    /// Whether it differs from what is `sought` in its bytes at most.
+    fn is_alike(&self, sought: &Sought<'_>) -> bool {
+        let Sought { tag, key, catalogue, .. } = *sought;
+        self.tag == tag
             && ptr::eq(self.snapshot.as_ptr(), Arc::as_ptr(key.snapshot))
             && ptr::eq(self.catalogue.as_ptr(), Arc::as_ptr(catalogue))
             && self.freshness == key.freshness
             && self.takes_arrays == key.takes_arrays
             && self.page == *key.page
-            && self.grants == *key.grants;
-        if !is_alike {
+            && self.grants == *key.grants
+    }
+
+    /// What was told in place of the answer that is `sought`, if it is this one.
+    fn told(&self, sought: &Sought<'_>) -> Option<Whole> {
+        if !self.is_alike(sought) {
             return None;
         }
-        let id = self.answered.id_in(body)?;
+        let id = self.answered.id_in(sought.body)?;
         match &self.told {
             None => Some(Whole::AsIs),
             Some(told) => told.with_id(id).map(Whole::Cut),
@@ -352,15 +352,21 @@ impl Memo {
     }
 
     fn keep(&self, sought: &Sought<'_>, told: &Whole, tallies: &[Tally]) {
-        if !self.has_turn(sought.body.len()) {
+        if !self.has_turn(sought) {
             return;
         }
-        let kept = Arc::new(Kept::new(sought, told, tallies));
+        let Some(kept) = Kept::new(sought, told, tallies).map(Arc::new) else { return };
         self.table.rcu(|table| {
             let mut next: Table = table.iter().filter(|(_, kept)| kept.can_recur()).cloned().collect();
             // Others may have kept it at the same moment.
             if next.iter().any(|(_, kept)| kept.told(sought).is_some()) {
                 return next;
+            }
+            let alike = next.iter().filter(|(_, kept)| kept.is_alike(sought)).count();
+            if alike >= MOST_ALIKE
+                && let Some(oldest) = next.iter().position(|(_, kept)| kept.is_alike(sought))
+            {
+                next.remove(oldest);
             }
             let mut weight = next.iter().map(|(_, kept)| kept.weight()).fold(kept.weight(), usize::saturating_add);
             let mut oldest = 0_usize;
@@ -377,13 +383,15 @@ impl Memo {
         });
     }
 
-    /// Whether a new answer of `length` bytes is to be kept: there is room, or it is its turn to make some.
-    fn has_turn(&self, length: usize) -> bool {
+    /// Whether a new answer is to be kept: there is room, or it is its turn to make some.
+    fn has_turn(&self, sought: &Sought<'_>) -> bool {
         let table = self.table.load();
         let live = || table.iter().filter(|(_, kept)| kept.can_recur());
         let weight = live().map(|(_, kept)| kept.weight()).sum::<usize>();
         // What is told of it is hardly longer.
-        let has_room = live().count() < MOST && weight.saturating_add(length.saturating_mul(2)) <= MOST_BYTES;
+        let with_this = weight.saturating_add(sought.body.len().saturating_mul(2));
+        let alike = live().filter(|(_, kept)| kept.is_alike(sought)).count();
+        let has_room = live().count() < MOST && with_this <= MOST_BYTES && alike < MOST_ALIKE;
         has_room || self.passed_over.fetch_add(1, Ordering::Relaxed).is_multiple_of(SELDOM)
     }
 }

@@ -1,8 +1,10 @@
 //! What was made of a list before is told again only where it would be made again.
 
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
 use crate::standing::reload;
 use crate::support::gateway::{POLICY, Setup};
-use crate::support::upstream::{Request, json};
+use crate::support::upstream::{Request, event, json, last_chunk, stream_head};
 use crate::support::{Ask, Gateway, Step, Upstream, eventually, request, token};
 
 const ALL: &str = r#"{"name":"open"},{"name":"never"},{"name":"read"},{"name":"write"},{"name":"hidden"}"#;
@@ -125,4 +127,88 @@ fn a_list_is_never_told_fresh_for_longer_than_its_token() {
         let short = gateway.ask(&Ask::post(&near, request("1", "tools/list", "{}"))).json();
         assert!((1..=30_000).contains(&short["result"]["ttlMs"].as_u64().unwrap()), "{short}");
     }
+}
+
+/// Policies come and go while many ask, also for lists that change: whoever asks between two changes gets what is his by
+/// the policy of the moment, in the same words by one document (which may be remembered) and by a stream (which is not).
+#[test]
+#[expect(clippy::too_many_lines, reason = "one walk")]
+fn who_asks_while_policies_change_gets_his_own_by_the_one_of_the_moment() {
+    let upstream = Upstream::new(|request| {
+        let elements = request.header("mcp-param-elements").unwrap_or(ALL).to_owned();
+        let said = answer(&request.id(), &elements);
+        if request.header("mcp-param-stream").is_some() {
+            vec![stream_head(), event(&said), last_chunk()]
+        } else {
+            json(&said)
+        }
+    });
+    let gateway = Gateway::before(&upstream);
+    let other = POLICY.replace("read: {scopes: [r]}", "read: {scopes: [w]}");
+    // Even while one is in force, odd while it changes.
+    let epoch = AtomicUsize::new(0);
+    let is_over = AtomicBool::new(false);
+    let checked = AtomicUsize::new(0);
+    std::thread::scope(|scope| {
+        for (at, (subject, scopes)) in
+            [("alice", "r"), ("bob", "w"), ("carol", "r w"), ("dave", "r")].iter().enumerate()
+        {
+            let (gateway, epoch, is_over, checked) = (&gateway, &epoch, &is_over, &checked);
+            scope.spawn(move || {
+                let token = token(subject, scopes);
+                for round in 0_usize.. {
+                    if is_over.load(Ordering::SeqCst) {
+                        break;
+                    }
+                    let id = format!("\"{subject}-{round}\"");
+                    let before = epoch.load(Ordering::SeqCst);
+                    let said = if round % 9 == at { r#"{"name":"read"},{"name":"told"}"# } else { ALL };
+                    let mut ask =
+                        Ask::post(&token, request(&id, "tools/list", "{}")).header("Mcp-Param-Elements", said);
+                    let is_stream = round % 5 == 4;
+                    if is_stream {
+                        ask = ask.header("Mcp-Param-Stream", "1");
+                    }
+                    let told = gateway.ask(&ask).text();
+                    let names = |scope: &str| -> &[&str] {
+                        match (scope, said == ALL) {
+                            ("read", true) => &["open", "read"],
+                            ("", true) => &["open"],
+                            ("read", false) => &["read"],
+                            (_, _) => &[],
+                        }
+                    };
+                    let seen = |policy: usize| {
+                        let has = |wanted: &str| scopes.split(' ').any(|scope| scope == wanted);
+                        let reads = has(if policy == 0 { "r" } else { "w" });
+                        let mut all = names(if reads { "read" } else { "" }).to_vec();
+                        match (said == ALL, has("w"), has("r")) {
+                            (true, true, true) => all.extend(["write", "hidden"]),
+                            (true, true, false) => all.push("hidden"),
+                            (false, true, _) => all.push("told"),
+                            (_, false, _) => {}
+                        }
+                        let all: Vec<_> = all.iter().map(|name| format!("{{\"name\":\"{name}\"}}")).collect();
+                        let whole = answer(&id, &all.join(","));
+                        if is_stream { format!("data: {whole}\n\n") } else { whole }
+                    };
+                    let after = epoch.load(Ordering::SeqCst);
+                    if before == after && before % 2 == 0 {
+                        assert_eq!(told, seen(before / 2 % 2), "{subject} {scopes}");
+                        checked.fetch_add(1, Ordering::SeqCst);
+                    } else {
+                        assert!([0, 1].map(seen).contains(&told), "{subject} {scopes}: {told}");
+                    }
+                }
+            });
+        }
+        for round in 1..13 {
+            epoch.fetch_add(1, Ordering::SeqCst);
+            reload(&gateway, if round % 2 == 1 { &other } else { POLICY });
+            epoch.fetch_add(1, Ordering::SeqCst);
+            let wanted = checked.load(Ordering::SeqCst) + 60;
+            eventually("answers", || (checked.load(Ordering::SeqCst) >= wanted).then_some(()));
+        }
+        is_over.store(true, Ordering::SeqCst);
+    });
 }

@@ -122,7 +122,7 @@ fn from_the_third_time_on_it_is_remembered_whatever_the_id() {
     assert!(!two.agree(&asked, list("1", "").as_bytes()), "it is news");
     assert_eq!(two.with.memo().table.load().len(), 0, "which never comes again");
     assert!(!two.agree(&asked, list("1", "").as_bytes()), "from here on it is none");
-    for id in ["1", "0", "10", "9007199254740993", r#""""#, r#""a-b_7""#] {
+    for id in ["1", "0", "10", "9007199254740993", r#""""#, r#""a-b_7""#, r#""a.1:{}, /~""#] {
         assert!(two.agree(&asked, list(id, "").as_bytes()), "{id}");
     }
     // What could be anything is not a plain id, and what is none is not understood.
@@ -131,13 +131,13 @@ fn from_the_third_time_on_it_is_remembered_whatever_the_id() {
     {
         assert!(!two.agree(&asked, list(id, "").as_bytes()), "{id}");
     }
-    // Such an answer is known again by all of its bytes, and one with a plain id by nothing in front of it.
-    for id in ["null", "1"] {
-        assert!(two.agree(&asked, list(id, "").as_bytes()), "{id}");
-        for front in ["7", "\"a\"", " "] {
-            assert!(!two.agree(&asked, format!("{front}{}", list(id, "")).as_bytes()), "{front} {id}");
-        }
+    // Such an answer takes nobody's place, but for a plain id behind a space. One with a plain id is known again by nothing
+    // in front of it.
+    assert_eq!(two.with.memo().table.load().len(), 2);
+    for front in ["7", "\"a\"", " "] {
+        assert!(!two.agree(&asked, format!("{front}{}", list("1", "")).as_bytes()), "{front}");
     }
+    assert!(two.agree(&asked, list("1", "").as_bytes()));
     // Equal grants are the same, whoever has them.
     let grants = granted(&snapshot, &["r", "unknown"]);
     assert!(two.agree(&Asked { key: Key { grants: &grants, ..key }, tasks: "b" }, list("1", "").as_bytes()));
@@ -400,4 +400,294 @@ proptest! {
             two.agree(&Asked { key, tasks }, bodies[at.checked_rem(bodies.len()).unwrap()].as_bytes());
         }
     }
+}
+
+#[test]
+fn a_server_that_says_something_else_each_time_fills_no_more_than_a_few_places() {
+    let snapshot = snapshot(POLICY, 1);
+    let (all, r) = (granted(&snapshot, &["r", "w"]), granted(&snapshot, &["r"]));
+    let page = Page::of(ListKind::Tools, None);
+    let key = Key { snapshot: &snapshot, grants: &r, page: &page, freshness: FRESH, takes_arrays: true };
+    let two = Two::default();
+    let other = asked(Key { grants: &all, ..key });
+    for _ in 0..2 {
+        two.agree(&other, list("1", "").as_bytes());
+    }
+    let len = || two.with.memo().table.load().len();
+    for at in 0..MOST * SELDOM * 2 {
+        assert!(!two.agree(&asked(key), list("1", &format!(r#","_meta":{{"at":{at}}}"#)).as_bytes()));
+        assert!(len() <= MOST_ALIKE + 1);
+    }
+    assert_eq!(len(), MOST_ALIKE + 1);
+    assert!(two.agree(&other, list("1", "").as_bytes()), "it is still there");
+}
+
+/// Numbers that look random, and are the same each time.
+struct Dice(u64);
+
+impl Dice {
+    fn below(&mut self, most: usize) -> usize {
+        // SplitMix64.
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        usize::try_from((mixed ^ (mixed >> 31)).checked_rem(u64::try_from(most).unwrap()).unwrap()).unwrap()
+    }
+
+    fn of<T: Copy>(&mut self, all: &[T]) -> T {
+        all[self.below(all.len())]
+    }
+
+    fn some(&mut self, all: &[&'static str]) -> Vec<&'static str> {
+        all.iter().copied().filter(|_| self.below(2) == 0).collect()
+    }
+}
+
+fn random_policy(dice: &mut Dice) -> Policy {
+    const RULES: [&str; 12] = [
+        "{scopes: []}",
+        "{scopes: [r]}",
+        "{scopes: [w]}",
+        "{scopes: [r, w]}",
+        "{any_of: [[r], [w, x]]}",
+        "{scopes: [r], any_of: [[w], [x]]}",
+        "{deny: true}",
+        "{deny: true, mode: shadow}",
+        "{scopes: [x], mode: shadow}",
+        "{scopes: [r], on_deny: hide}",
+        "{scopes: [], when: args.ok == true}",
+        "{scopes: [w], when: caller.subject == 'alice'}",
+    ];
+    loop {
+        let mut text = "version: 1\n".to_owned();
+        text.push_str(dice.of(&["", "", "mode: shadow\n"]));
+        text.push_str(dice.of(&[
+            "",
+            "scopes: {x: {implies: [r]}}\n",
+            "scopes: {r: {implies: [w]}, w: {implies: [x]}}\n",
+        ]));
+        for (kind, names) in [
+            ("tools", &["open", "read", "write", "never", "re*", "*", "w*"][..]),
+            ("prompts", &["read", "'*'"]),
+            ("resources", &["'ui://**'", "'ui://x'", "'x:r'", "'**'"]),
+        ] {
+            let rules = dice.some(names);
+            if !rules.is_empty() {
+                text.push_str(&format!("{kind}:\n"));
+            }
+            for name in rules {
+                text.push_str(&format!("  \"{}\": {}\n", name.trim_matches('\''), dice.of(&RULES)));
+            }
+        }
+        if let Ok(policy) = Policy::compile("p", &text) {
+            return policy;
+        }
+    }
+}
+
+#[expect(clippy::too_many_lines, reason = "a table")]
+fn random_body(dice: &mut Dice) -> Vec<u8> {
+    const IDS: [&str; 25] = [
+        "1",
+        "2",
+        "10",
+        "0",
+        "-0",
+        "1.0",
+        "1e0",
+        "10e-1",
+        "01",
+        "18446744073709551616",
+        r#""1""#,
+        r#""a""#,
+        r#""a-b_c""#,
+        r#""""#,
+        r#""\u0031""#,
+        r#""\"""#,
+        r#""a\/""#,
+        r#""é""#,
+        "null",
+        "true",
+        "{}",
+        r#"{"id":1}"#,
+        "[1]",
+        " 1",
+        "1 ",
+    ];
+    const ELEMENTS: [&str; 12] = [
+        r#"{"name":"open"}"#,
+        r#"{"name":"read"}"#,
+        r#"{"name":"write"}"#,
+        r#"{"name":"never","id":1}"#,
+        r#"{"name":"wr\u0069te"}"#,
+        r#"{"name":"read","Name":"open"}"#,
+        r#"{"uri":"ui://x"}"#,
+        r#"{"uri":"UI://y"}"#,
+        r#"{"uri":"x:r"}"#,
+        r#"{"name":"read","_meta":{"ui":{"resourceUri":"ui://x"}}}"#,
+        r#"{"name":"write","_meta":{"ui/resourceUri":"ui://x"}}"#,
+        "7",
+    ];
+    const MEMBERS: [&str; 14] = [
+        r#""ttlMs":5"#,
+        r#""ttlMs":70000"#,
+        r#""ttlMs":"x""#,
+        r#""cacheScope":"public""#,
+        r#""nextCursor":"1""#,
+        r#""nextCursor":null"#,
+        r#""nextCursor":7"#,
+        r#""taskId":"t","status":"x""#,
+        r#""id":3"#,
+        r#""_meta":{"io.modelcontextprotocol/related-task":{"taskId":"t"}}"#,
+        r#""tasks":[{"taskId":"t"}]"#,
+        r#""tasks":[{}]"#,
+        r#""result":{"tools":[{"name":"write"}]}"#,
+        r#""tools":{}"#,
+    ];
+    let list = |dice: &mut Dice| {
+        let count = dice.below(4);
+        let elements: Vec<_> = (0..count).map(|_| dice.of(&ELEMENTS)).collect();
+        let key = dice.of(&[
+            "tools",
+            "tools",
+            "tools",
+            "resources",
+            "resources",
+            "prompts",
+            "resourceTemplates",
+            "Tools",
+        ]);
+        format!(r#""{key}":[{}]"#, elements.join(dice.of(&[",", " , "])))
+    };
+    let mut members = vec![list(dice)];
+    for _ in 0..dice.below(3) {
+        members.push(if dice.below(3) == 0 { list(dice) } else { dice.of(&MEMBERS).to_owned() });
+    }
+    let members = members.join(",");
+    let id = if dice.below(2) == 0 { dice.of(&IDS[..4]) } else { dice.of(&IDS) };
+    let result = match dice.below(12) {
+        0 => r#""error":{"code":1,"message":"x"}"#.to_owned(),
+        1 => r#""method":"notifications/resources/updated","params":{"uri":"x:r"}"#.to_owned(),
+        2 => format!(r#""method":"x","params":{{"result":{{{members}}}}}"#),
+        _ => format!(r#""result":{{{members}}}"#),
+    };
+    let one = match dice.below(9) {
+        0 | 1 => format!(r#"{{"id":{id},{result}}}"#),
+        2 | 3 => format!(r#"{{{result},"jsonrpc":"2.0","id":{id}}}"#),
+        4 => format!(r#"{{{result},"\u0069d":{id}}}"#),
+        5 => format!(r#"{{"x":{{"id":1}},"id":{id},{result},"y":{id}}}"#),
+        6 => format!(r#"{{"{}":{id},{result}}}"#, dice.of(&["Id", "ID", "\\u0049d", "id ", "ıd"])),
+        7 => format!(r#"{{{result}}}"#),
+        _ => format!(r#"{{"id":{id},{result},"id":{id}}}"#),
+    };
+    let whole = match dice.below(10) {
+        0 => format!("[{one}]"),
+        1 => format!("[{one},{one}]"),
+        2 => format!("{one}{one}"),
+        3 => format!(" \n{one}\t"),
+        4 => format!("\u{feff}{one}"),
+        _ => one,
+    };
+    let mut whole = whole.into_bytes();
+    if dice.below(6) == 0 {
+        let at = dice.below(whole.len());
+        match dice.below(3) {
+            0 => whole[at] = dice.of(b"\"\\,:{}[]1a \xff"),
+            1 => whole.insert(at, dice.of(b"\"\\,:{}[]1a \xff")),
+            _ => {
+                whole.remove(at);
+            }
+        }
+    }
+    whole
+}
+
+/// Policies of all kinds that come and go, callers of all kinds, and answers that are hardly ones: a gateway with a memory
+/// says, counts and learns what one without does.
+#[test]
+#[expect(clippy::too_many_lines, reason = "one walk")]
+fn with_a_memory_or_without_whatever_is_asked() {
+    const SCOPES: [&str; 5] = ["r", "w", "x", "unknown", "y"];
+    let rounds = std::env::var("MEMO_ROUNDS").ok().and_then(|rounds| rounds.parse().ok()).unwrap_or(60);
+    let (mut hits, mut cut) = (0, 0);
+    for seed in 0..rounds {
+        let mut dice = Dice(seed);
+        let two = Two::default();
+        let of = |dice: &mut Dice| Arc::new(Snapshot { policy: random_policy(dice), generation: 1 });
+        let mut snapshots = [of(&mut dice), of(&mut dice)];
+        // As with a caller who is known: made under whatever policy was in force then.
+        let mut known: Vec<(usize, Arc<Grants>)> = Vec::new();
+        let pages = [
+            Page::of(ListKind::Tools, None),
+            Page::of(ListKind::Tools, Some("1")),
+            Page::of(ListKind::Resources, None),
+            Page::of(ListKind::Prompts, None),
+            Page::of(ListKind::ResourceTemplates, Some("")),
+        ];
+        let freshness = [
+            FRESH,
+            FRESH,
+            Freshness { ttl_cap_ms: 6, is_required: true },
+            Freshness { is_required: true, ..FRESH },
+        ];
+        let mut bodies: Vec<Vec<u8>> = (0..6).map(|_| random_body(&mut dice)).collect();
+        for _ in 0..400 {
+            match dice.below(40) {
+                0 => {
+                    let at = dice.below(2);
+                    // The old one goes first, so that its place may be taken.
+                    snapshots[at] = Arc::new(Snapshot { policy: Policy::empty(), generation: 0 });
+                    known.retain(|(of, _)| *of != at);
+                    snapshots[at] = of(&mut dice);
+                }
+                1..4 => {
+                    let at = dice.below(bodies.len());
+                    bodies[at] = random_body(&mut dice);
+                }
+                // The same with another id, if it has one.
+                4..10 => {
+                    let at = dice.below(bodies.len());
+                    if let Some(id) = place_of_id(&bodies[at]) {
+                        let id_now =
+                            dice.of(&["3", "44", r#""z""#, "-1", r#""""#, "1.5", r#""\n""#, "", "3,\"id\":4"]);
+                        let other = [&bodies[at][..id.start], id_now.as_bytes(), &bodies[at][id.end..]].concat();
+                        bodies[at] = other;
+                    }
+                }
+                10 => known.clear(),
+                _ => {}
+            }
+            let (page, fresh, takes_arrays) =
+                (dice.of(&[0, 0, 1, 2, 2, 3, 4]), dice.of(&freshness), dice.below(4) == 0);
+            let mut body = bodies[dice.below(bodies.len())].clone();
+            // Several at once, since what is news is not remembered.
+            for _ in 0..dice.below(12) {
+                if known.len() < 6 {
+                    let (policy, scopes) = (dice.below(2), dice.some(&SCOPES));
+                    known.push((policy, granted(&snapshots[policy], &scopes)));
+                }
+                let (policy, grants) = known[dice.below(known.len())].clone();
+                let key = Key {
+                    snapshot: &snapshots[policy],
+                    grants: &grants,
+                    page: &pages[page],
+                    freshness: fresh,
+                    takes_arrays,
+                };
+                if dice.below(3) == 0
+                    && let Some(id) = place_of_id(&body)
+                {
+                    let now = dice.of(&["3", "44", r#""z""#, r#""""#, "7"]);
+                    body = [&body[..id.start], now.as_bytes(), &body[id.end..]].concat();
+                }
+                let is_hit = two.agree(&Asked { key, tasks: dice.of(&["a", "b"]) }, &body);
+                hits += u64::from(is_hit);
+                if is_hit {
+                    let (told, _, _) = Asked { key, tasks: "a" }.pass(&two.without, false, &body);
+                    cut += u64::from(told != Ok(Whole::AsIs));
+                }
+            }
+        }
+    }
+    assert!(hits > rounds * 20 && cut > rounds, "{hits} {cut} of {rounds}");
 }
