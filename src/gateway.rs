@@ -29,8 +29,10 @@ pub mod upstream;
 pub mod verified;
 pub mod who;
 
+use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -367,6 +369,16 @@ impl HttpServerApp for Gateway {
 pub(crate) fn now() -> (UnixTime, Duration) {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     (UnixTime(since.as_secs()), since)
+}
+
+/// Waits for at most so long. What is ready at once needs no timer.
+pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+    let mut work = std::pin::pin!(work);
+    let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
+    match first {
+        Poll::Ready(done) => Some(done),
+        Poll::Pending => timeout(limit, work).await.ok(),
+    }
 }
 
 /// Writes an answer of the gateway's own, readable for an allowed origin.

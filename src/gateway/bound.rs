@@ -112,6 +112,10 @@ pub(super) async fn head_for_upstream(
         match permit.name() {
             // INVARIANT: a header that mirrors a handle says what the body says, before and after.
             Some(unsealed) if name.eq_ignore_ascii_case(MCP_NAME.as_bytes()) => {
+                // Beyond ASCII readers of headers differ.
+                if !unsealed.is_ascii() {
+                    return Err(Refusal::TaskUnknown);
+                }
                 line(name, unsealed.as_bytes(), Refusal::TaskUnknown)?;
             }
             Some(_) | None => line(name, value, Refusal::HttpMalformed)?,
@@ -134,7 +138,7 @@ pub(super) async fn head_for_upstream(
         let _ = head.line(tokens.header().as_str(), token.as_bytes());
     }
     if let Some(token) = token_for_upstream(gateway, client, caller).await?
-        && !head.line("authorization", token.as_bytes())
+        && !(token.is_ascii() && head.line("authorization", token.as_bytes()))
     {
         return Err(Refusal::VerificationUnavailable);
     }

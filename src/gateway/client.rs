@@ -84,6 +84,7 @@ impl Client {
     /// The client of one HTTP/2 request, whose head was read.
     pub(super) fn of(mut session: Box<ServerSession>) -> Self {
         session.set_write_timeout(Some(WRITE));
+        session.set_total_drain_timeout(Some(DRAIN));
         let from = session.req_header();
         let head = Head {
             method: from.method.clone(),

@@ -1,7 +1,8 @@
-//! HTTP/1.1 as far as it is the same for clients and for the upstream, and needs no socket: the lines of a head, and
-//! where bodies end.
+//! HTTP/1.1 as far as it is the same for clients and for the upstream: the lines of a head, where bodies end, and room for
+//! what arrives.
 
 pub(super) mod fields;
+pub(super) mod filling;
 pub(super) mod framing;
 
 /// What is no message of HTTP, or one that two readers could take differently.

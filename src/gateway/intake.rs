@@ -1,19 +1,16 @@
 //! A request on its way in: its head, and its whole body within the limits.
 
-use std::future::poll_fn;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use http::Method;
-use tokio::time::timeout;
 
-use super::Config;
 use super::client::{Client, CutShort, Head};
 use super::headers::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION};
 use super::http1::fields::Fields;
 use super::metadata::is_metadata_path;
+use super::{Config, within};
 use crate::message::agreement::{Field, Mirror};
 use crate::refusal::Refusal;
 use crate::settings::HostRule;
@@ -245,16 +242,6 @@ pub fn expects_continue(head: &Head) -> bool {
 /// Whether a client still sends the body that it was not told to send cannot be known (RFC 9110 §10.1.1).
 pub fn is_body_uncertain(client: &mut Client) -> bool {
     client.head().fields.contains("expect") && !client.is_body_done()
-}
-
-/// Waits for at most so long. What is ready at once needs no timer.
-pub async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
-    let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
-    match first {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending => timeout(limit, work).await.ok(),
-    }
 }
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
 //! One HTTP/1.1 connection of a client, and the request that is under way on it.
 
-use std::future::{Future as _, poll_fn};
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
@@ -15,15 +15,13 @@ use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use tokio::time::timeout;
 
 use super::super::answer::Gone;
+use super::super::http1::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
 use super::super::http1::framing::{Framing, Piece};
 use super::super::http1::{Arriving, Nonsense};
-use super::super::intake::within;
+use super::super::within;
 use super::wire::take_head;
 use super::{CutShort, Head, WRITE};
 
-/// Room for the head and the body of most requests, and the most for a large body, in bytes.
-const LEAST_ROOM: usize = 4 * 1024;
-const MOST_ROOM: usize = 256 * 1024;
 /// What of the next requests is read before their turn, in bytes: whether a client left shows behind what it sent.
 const AHEAD: usize = 16 * 1024;
 /// How many empty lines may stand before a head.
@@ -48,6 +46,8 @@ pub(in crate::gateway) struct Line {
     is_kept: bool,
     /// How the answer goes on, if it is a stream.
     stream: Option<Chunks>,
+    /// What of the time for a head the first one has used up already.
+    used: Duration,
 }
 
 /// How the parts of a stream are told from each other.
@@ -82,7 +82,14 @@ pub enum Next {
 
 impl Line {
     pub(super) fn new(io: Stream) -> Self {
-        Self { io, buffer: BytesMut::new(), body: Some(Framing::Length(0)), is_kept: true, stream: None }
+        Self {
+            io,
+            buffer: BytesMut::new(),
+            body: Some(Framing::Length(0)),
+            is_kept: true,
+            stream: None,
+            used: Duration::ZERO,
+        }
     }
 
     /// Waits for the first bytes of a connection, for at most so long.
@@ -97,9 +104,11 @@ impl Line {
             }
             true
         };
+        let began = Instant::now();
         if !matches!(timeout(limit, look).await, Ok(true)) {
             return First::End;
         }
+        line.used = began.elapsed();
         if !line.buffer.starts_with(PREFACE) || line.io.get_ssl_digest().is_some() {
             return First::One(line);
         }
@@ -130,7 +139,8 @@ impl Line {
                 Some(_) | None => return Err(Next::End),
             }
         }
-        let head = match within(header, self.head()).await {
+        let used = std::mem::take(&mut self.used);
+        let head = match within(header.saturating_sub(used), self.head()).await {
             Some(head) => head?,
             None => return Err(Next::End),
         };
@@ -332,21 +342,7 @@ impl Line {
 
     /// Reads what there is; false at the end.
     async fn fill(&mut self, room: usize) -> io::Result<bool> {
-        poll_fn(|context| self.poll_fill(context, room)).await
-    }
-
-    fn poll_fill(&mut self, context: &mut Context<'_>, room: usize) -> Poll<io::Result<bool>> {
-        if self.buffer.is_empty() && self.buffer.capacity() < room {
-            self.buffer = BytesMut::with_capacity(room);
-        } else {
-            self.buffer.reserve(SCRAP);
-        }
-        let read = std::pin::pin!(self.io.read_buf(&mut self.buffer)).poll(context);
-        if read.is_pending() && self.buffer.is_empty() && room <= LEAST_ROOM {
-            // Who is silent needs no room, and the next who is not gets it while it is still at hand.
-            self.buffer = BytesMut::new();
-        }
-        read.map_ok(|count| count > 0)
+        poll_fn(|context| poll_fill(&mut self.io, &mut self.buffer, room, context)).await
     }
 }
 

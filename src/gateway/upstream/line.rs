@@ -1,7 +1,7 @@
 //! One connection to the upstream, and what is under way on it.
 
 use std::future::poll_fn;
-use std::io::{self, IoSlice};
+use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
@@ -11,6 +11,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::unconstrained;
 
 use super::super::http1::Nonsense;
+use super::super::http1::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
 use super::super::http1::framing::{Framing, Piece};
 use super::wire::{Head, HeadReader};
 use crate::refusal::Refusal;
@@ -18,10 +19,6 @@ use crate::refusal::Refusal;
 /// What a connection runs on.
 pub(super) trait Io: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Io for T {}
-
-/// The least room to read into, and the most where more is known to come, in bytes.
-const LEAST_ROOM: usize = 4 * 1024;
-const MOST_ROOM: usize = 256 * 1024;
 
 /// A connection.
 pub(super) struct Line {
@@ -97,7 +94,7 @@ impl Line {
             if let Some(head) = reader.take(&mut self.buffer)? {
                 return Poll::Ready(Ok(head));
             }
-            match ready!(self.poll_fill(context, LEAST_ROOM)) {
+            match ready!(poll_fill(&mut self.io, &mut self.buffer, LEAST_ROOM, context)) {
                 // What comes before any of it was is no answer to it.
                 _ if !self.is_begun => return Poll::Ready(Err(Failure::Unsent)),
                 Ok(true) => {}
@@ -125,28 +122,13 @@ impl Line {
                 Err(Nonsense) => return Poll::Ready(Err(Refusal::UpstreamNonsense)),
             }
             let wanted = framing.wanted().unwrap_or(LEAST_ROOM).clamp(LEAST_ROOM, MOST_ROOM);
-            match ready!(self.poll_fill(context, wanted)) {
+            match ready!(poll_fill(&mut self.io, &mut self.buffer, wanted, context)) {
                 Ok(true) => {}
                 // An end that nothing else could have said.
                 Ok(false) if *framing == Framing::UntilClose => return Poll::Ready(Ok(None)),
                 Ok(false) | Err(_) => return Poll::Ready(Err(Refusal::UpstreamDown)),
             }
         }
-    }
-
-    /// Reads what there is; false at the end.
-    fn poll_fill(&mut self, context: &mut Context<'_>, room: usize) -> Poll<io::Result<bool>> {
-        if self.buffer.is_empty() && self.buffer.capacity() < room {
-            self.buffer = BytesMut::with_capacity(room);
-        } else {
-            self.buffer.reserve(LEAST_ROOM);
-        }
-        let read = std::pin::pin!(tokio::io::AsyncReadExt::read_buf(&mut self.io, &mut self.buffer)).poll(context);
-        if read.is_pending() && self.buffer.is_empty() && room <= LEAST_ROOM {
-            // A stream may be silent for hours.
-            self.buffer = BytesMut::new();
-        }
-        read.map_ok(|count| count > 0)
     }
 
     /// Whether there is something to write, and somebody to write it to.

@@ -68,6 +68,18 @@ fn a_connection_that_is_silent_or_never_ends_its_head_is_given_up() {
     });
 }
 
+/// What the wait for the first bytes took is not granted once more for the rest of the head.
+#[test]
+fn the_first_head_has_no_more_time_than_any_other() {
+    run(async {
+        let (mut line, mut theirs) = line(64);
+        put(&mut theirs, b"GET / HTTP/1.1\r\n").await;
+        line.used = LONG;
+        assert_eq!(timeout(LONG, line.next(LONG, LONG)).await.unwrap().unwrap_err(), Next::End);
+        assert_eq!(line.used, Duration::ZERO, "of the first alone");
+    });
+}
+
 #[test]
 fn a_few_empty_lines_before_a_head_mean_nothing_and_many_are_none() {
     run(async {
