@@ -228,7 +228,7 @@ impl<'a> Turn<'a> {
         Ok(place)
     }
 
-    /// GET and DELETE: the stream of a client, and its end.
+    /// GET and DELETE: the stream of a session, and its end.
     async fn session(&mut self, method: Method, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
         // A body means nothing here, but its bytes must not be taken for the next request.
         let limits = &self.gateway.config.limits;
