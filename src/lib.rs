@@ -4,13 +4,14 @@
 //! environment or logging below it (`cargo test --no-default-features` builds it alone). **The shell** (feature
 //! `gateway`) is thin: it reads requests, asks the judge, forwards the judged bytes and filters the answers.
 //!
-//! In the order in which a request meets them: [`token`] (who calls), [`message`] on [`json`] (what the body
-//! says), [`session`] (whose session it is), [`policy`] and [`judge`] (may he have it), [`refusal`] (what he is
-//! told if not).
+//! In the order in which a request meets them: [`http1`] (which bytes are a request), [`token`] (who calls), [`message`] on
+//! [`json`] (what the body says), [`session`] (whose session it is), [`policy`] and [`judge`] (may he have it),
+//! [`refusal`] (what he is told if not).
 
 pub mod caller;
 pub mod catalogue;
 pub mod cel;
+pub mod http1;
 pub mod json;
 pub mod judge;
 pub mod message;

@@ -9,6 +9,7 @@ const JUDGE: &[&str] = &[
     "caller",
     "catalogue",
     "cel",
+    "http1",
     "json",
     "judge",
     "message",

@@ -4,7 +4,6 @@ use http::Method;
 
 use super::client::Client;
 use super::headers::{LAST_EVENT_ID, MCP_NAME, MCP_SESSION_ID};
-use super::http1::is_value;
 use super::in_flight::Held;
 use super::known::Known;
 use super::record::Record;
@@ -12,6 +11,7 @@ use super::upstream::RequestHead;
 use super::who::presented;
 use super::{Gateway, headers, now};
 use crate::caller::Caller;
+use crate::http1::is_value;
 use crate::judge::Permit;
 use crate::message::agreement::Field;
 use crate::message::id::SameId;

@@ -1,48 +1,28 @@
 //! The client's side of a connection: requests in, answers out.
 //!
-//! HTTP/1.1 is spoken by a server of our own (`line`, `wire`), for the reasons that the upstream's side has one, too: what
-//! is read and what is framed is decided here and nowhere else, and it costs a fraction. HTTP/2 is Pingora's.
+//! HTTP/1.1 is spoken by a server of our own (`line`, and [`crate::http1`] below it), for the reasons that the upstream's
+//! side has one, too: what is read and what is framed is decided here and nowhere else, and it costs a fraction. HTTP/2 is
+//! Pingora's.
 
 mod line;
-mod wire;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::{Method, Uri};
+use http::Method;
 use pingora_core::protocols::Stream;
 use pingora_core::protocols::http::ServerSession;
 use pingora_core::protocols::http::date::get_cached_date;
 use pingora_http::ResponseHeader;
 
-pub use wire::Reply;
-
 use super::answer::Gone;
-use super::http1::fields::Fields;
-use super::http1::framing::Framing;
 use super::record::address;
+pub use crate::http1::client::{Head, Reply};
+use crate::http1::fields::Fields;
+use crate::http1::framing::Framing;
 pub use line::Next;
 pub(super) use line::{First, Line};
-
-/// The head of a request.
-#[derive(Debug, Clone, Default)]
-pub struct Head {
-    /// The method.
-    pub method: Method,
-    /// The target.
-    pub uri: Uri,
-    /// The field lines.
-    pub fields: Fields,
-    /// Whether target or framing could be taken in two ways: such a request is refused, and its connection ends.
-    pub is_ambiguous: bool,
-    /// Where the body ends; HTTP/2 frames it by itself.
-    framing: Option<Framing>,
-    /// Whether the client understands chunks and interim answers: HTTP/1.0 has none.
-    is_1_1: bool,
-    /// Whether the connection may go on after the answer.
-    is_kept: bool,
-}
 
 /// Who asks, and over what.
 pub struct Client {

@@ -1,6 +1,6 @@
 //! Which headers pass, in both directions.
 
-use super::http1::fields::Fields;
+use crate::http1::fields::Fields;
 
 /// The method of the message (MCP 2026-07-28, transports, "Standard Headers").
 pub const MCP_METHOD: &str = "mcp-method";

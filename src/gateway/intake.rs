@@ -8,9 +8,9 @@ use http::Method;
 
 use super::client::{Client, CutShort, Head};
 use super::headers::{self, MCP_METHOD, MCP_NAME, MCP_PROTOCOL_VERSION};
-use super::http1::fields::Fields;
 use super::metadata::is_metadata_path;
 use super::{Config, within};
+use crate::http1::fields::Fields;
 use crate::message::agreement::{Field, Mirror};
 use crate::refusal::Refusal;
 use crate::settings::HostRule;

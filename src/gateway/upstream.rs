@@ -1,11 +1,10 @@
 //! The one upstream: connections, the pool, and the exchange of one request.
 //!
 //! A connection is driven inside the task of the request: dropping an [`Exchange`] closes it at once, and no other task is
-//! woken on the way. The client is our own (`wire`, `line`), because it was measured: hyper's took a fifth of all that
-//! a call costs in instructions, and 33 of the 55 KiB of a stream that stands open.
+//! woken on the way. The client is our own (`line`, and [`crate::http1`] below it), because it was measured: hyper's took a
+//! fifth of all that a call costs in instructions, and 33 of the 55 KiB of a stream that stands open.
 
 mod line;
-mod wire;
 
 use std::path::PathBuf;
 use std::sync::Mutex;
@@ -18,13 +17,13 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::time::timeout;
 
 use line::{Failure, Io, Line};
-use wire::Head;
-pub use wire::RequestHead;
 
-use super::http1::fields::Fields;
-use super::http1::framing::Framing;
-use super::http1::is_value;
 use super::intake::Room;
+use crate::http1::fields::Fields;
+use crate::http1::framing::Framing;
+use crate::http1::is_value;
+use crate::http1::upstream::Head;
+pub use crate::http1::upstream::RequestHead;
 use crate::judge::Permit;
 use crate::refusal::Refusal;
 

@@ -15,12 +15,12 @@ use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
 use tokio::time::timeout;
 
 use super::super::answer::Gone;
-use super::super::http1::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
-use super::super::http1::framing::{Framing, Piece};
-use super::super::http1::{Arriving, Nonsense};
+use super::super::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
 use super::super::within;
-use super::wire::take_head;
 use super::{CutShort, Head, WRITE};
+use crate::http1::client::take_head;
+use crate::http1::framing::{Framing, Piece};
+use crate::http1::{Arriving, Nonsense};
 
 /// What of the next requests is read before their turn, in bytes: whether a client left shows behind what it sent.
 const AHEAD: usize = 16 * 1024;

@@ -10,10 +10,10 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::unconstrained;
 
-use super::super::http1::Nonsense;
-use super::super::http1::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
-use super::super::http1::framing::{Framing, Piece};
-use super::wire::{Head, HeadReader};
+use super::super::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
+use crate::http1::Nonsense;
+use crate::http1::framing::{Framing, Piece};
+use crate::http1::upstream::{Head, HeadReader};
 use crate::refusal::Refusal;
 
 /// What a connection runs on.

@@ -17,14 +17,14 @@ pub struct Fields {
 
 /// Where the name and the value of a line stand.
 #[derive(Debug, Clone)]
-pub(in crate::gateway) struct Line {
+pub(super) struct Line {
     name: Range<usize>,
     value: Range<usize>,
 }
 
 impl Line {
     /// The lines that a parser found in `head`.
-    pub(in crate::gateway) fn all(head: &[u8], found: &[httparse::Header<'_>]) -> Vec<Self> {
+    pub(super) fn all(head: &[u8], found: &[httparse::Header<'_>]) -> Vec<Self> {
         let line = |line: &httparse::Header<'_>| Self {
             name: place(head, line.name.as_bytes()),
             value: place(head, line.value),
@@ -41,7 +41,7 @@ fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
 
 impl Fields {
     /// The lines that were found in `text`, or in what `text` is a copy of.
-    pub(in crate::gateway) const fn new(text: Bytes, lines: Vec<Line>) -> Self {
+    pub(super) const fn new(text: Bytes, lines: Vec<Line>) -> Self {
         Self { text, lines }
     }
 

@@ -1,5 +1,4 @@
-//! HTTP/1.1 towards the upstream, as far as it needs no socket: the head of a request, and the head and framing of an
-//! answer (RFC 9112).
+//! HTTP/1.1 towards the upstream: the head of a request, and the head and framing of an answer (RFC 9112).
 //!
 //! Heads are parsed by `httparse`. Which bytes belong to an answer is decided here, and more strictly than RFC 9112 asks
 //! a client to: whatever two readers could take differently is no answer, so that no byte of one caller's answer can
@@ -10,9 +9,9 @@ use std::mem::MaybeUninit;
 use bytes::{Buf as _, Bytes, BytesMut};
 use http::{Method, StatusCode};
 
-use super::super::http1::fields::{Fields, Line};
-use super::super::http1::framing::{Chunk, Framing, is_chunked, length};
-use super::super::http1::{Arriving, LONGEST_HEAD, MOST_LINES, Nonsense, is_value};
+use super::fields::{Fields, Line};
+use super::framing::{Chunk, Framing, is_chunked, length};
+use super::{Arriving, LONGEST_HEAD, MOST_LINES, Nonsense, is_value};
 
 /// The head of a request on its way to the upstream.
 #[derive(Debug, Clone)]
@@ -23,7 +22,8 @@ pub struct RequestHead {
 
 impl RequestHead {
     /// A head that asks for `path`.
-    pub(super) fn new(method: &Method, path: &str) -> Self {
+    #[must_use]
+    pub fn new(method: &Method, path: &str) -> Self {
         let mut text = Vec::with_capacity(768);
         for part in [method.as_str(), " ", path, " HTTP/1.1\r\n"] {
             text.extend_from_slice(part.as_bytes());
@@ -47,7 +47,8 @@ impl RequestHead {
     }
 
     /// The bytes, for a body of so many.
-    pub(super) fn finish(mut self, body: usize) -> Bytes {
+    #[must_use]
+    pub fn finish(mut self, body: usize) -> Bytes {
         // A method that has no body by itself is not said to have an empty one (RFC 9110 §8.6).
         if body > 0 || self.has_body {
             let _ = self.line("content-length", body.to_string().as_bytes());
@@ -59,17 +60,20 @@ impl RequestHead {
 
 /// The head of an answer.
 #[derive(Debug)]
-pub(super) struct Head {
-    pub(super) status: StatusCode,
-    pub(super) fields: Fields,
-    pub(super) framing: Framing,
+pub struct Head {
+    /// The status.
+    pub status: StatusCode,
+    /// The field lines.
+    pub fields: Fields,
+    /// Where the body ends.
+    pub framing: Framing,
     /// Whether the connection can be used again once the body was read to its end.
-    pub(super) is_kept: bool,
+    pub is_kept: bool,
 }
 
 /// Reads the head of an answer, however it arrives.
 #[derive(Debug, Default)]
-pub(super) struct HeadReader {
+pub struct HeadReader {
     arriving: Arriving,
     /// How many bytes of interim answers there were.
     interim: usize,
@@ -78,7 +82,10 @@ pub(super) struct HeadReader {
 impl HeadReader {
     /// Takes the head of an answer off `buffer`; none while it is not there as a whole. Interim answers (1xx) are passed
     /// over, as long as all of them are no longer than one head may be.
-    pub(super) fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
+    ///
+    /// # Errors
+    /// [`Nonsense`] where it is no head of HTTP/1.
+    pub fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
         while self.arriving.is_worth_parsing(buffer) {
             let Some((length, head)) = parse_head(buffer)? else {
                 self.arriving.is_partial(buffer)?;

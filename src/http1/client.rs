@@ -1,4 +1,4 @@
-//! HTTP/1.1 towards clients, as far as it needs no socket: the head of a request, and the head of an answer (RFC 9112).
+//! HTTP/1.1 towards clients: the head of a request, and the head of an answer (RFC 9112).
 //!
 //! Heads are parsed by `httparse`. What two readers could take differently is refused, however other servers take it.
 
@@ -7,16 +7,34 @@ use std::mem::MaybeUninit;
 use bytes::BytesMut;
 use http::{Method, StatusCode, Uri};
 
-use super::super::http1::fields::{Fields, Line};
-use super::super::http1::framing::{Chunk, Framing, is_chunked, length};
-use super::super::http1::{LONGEST_HEAD, MOST_LINES, Nonsense, has_strict_lines, is_value};
-use super::Head;
+use super::fields::{Fields, Line};
+use super::framing::{Chunk, Framing, is_chunked, length};
+use super::{LONGEST_HEAD, MOST_LINES, Nonsense, has_strict_lines, is_value};
+
+/// The head of a request.
+#[derive(Debug, Clone, Default)]
+pub struct Head {
+    /// The method.
+    pub method: Method,
+    /// The target.
+    pub uri: Uri,
+    /// The field lines.
+    pub fields: Fields,
+    /// Whether target or framing could be taken in two ways: such a request is refused, and its connection ends.
+    pub is_ambiguous: bool,
+    /// Where the body ends; HTTP/2 frames it by itself.
+    pub framing: Option<Framing>,
+    /// Whether the client understands chunks and interim answers: HTTP/1.0 has none.
+    pub is_1_1: bool,
+    /// Whether the connection may go on after the answer.
+    pub is_kept: bool,
+}
 
 /// Takes the head of a request off `buffer`; none while it is not there as a whole.
 ///
 /// # Errors
 /// [`Nonsense`] where it is no head of HTTP/1.
-pub(super) fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
+pub fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
     let mut lines = [const { MaybeUninit::uninit() }; MOST_LINES];
     let mut parsed = httparse::Request::new(&mut []);
     let length = match parsed.parse_with_uninit_headers(buffer, &mut lines) {
@@ -119,12 +137,13 @@ impl Reply {
     }
 
     /// Whether it says when it was made.
-    pub(super) const fn has_date(&self) -> bool {
+    #[must_use]
+    pub const fn has_date(&self) -> bool {
         self.has_date
     }
 
     /// The lines, by name and value.
-    pub(super) fn lines(&self) -> impl Iterator<Item = (&str, &[u8])> {
+    pub fn lines(&self) -> impl Iterator<Item = (&str, &[u8])> {
         // No line has a CR or LF in it.
         let lines = self.text.get(self.begin..).unwrap_or_default().split(|byte| *byte == b'\n');
         lines.filter_map(|line| {
@@ -135,7 +154,8 @@ impl Reply {
     }
 
     /// The bytes.
-    pub(super) fn finish(mut self) -> Vec<u8> {
+    #[must_use]
+    pub fn finish(mut self) -> Vec<u8> {
         self.text.extend_from_slice(b"\r\n");
         self.text
     }

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::super::http1::framing::{LONGEST_LINE, Piece};
+use super::super::framing::{LONGEST_LINE, Piece};
 use super::*;
 
 /// Status, body, what is left, and whether the connection could be used again.

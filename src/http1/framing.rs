@@ -9,11 +9,11 @@ use super::Nonsense;
 use super::fields::Fields;
 
 /// The longest line of a chunk's size with its extensions, and of all trailers together, in bytes.
-pub(in crate::gateway) const LONGEST_LINE: usize = 4 * 1024;
+pub(super) const LONGEST_LINE: usize = 4 * 1024;
 
 /// Where a body ends.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::gateway) enum Framing {
+pub enum Framing {
     /// After so many bytes more.
     Length(u64),
     /// After the last chunk.
@@ -24,7 +24,7 @@ pub(in crate::gateway) enum Framing {
 
 /// Where in the chunks of a body its reader stands (RFC 9112 §7.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(in crate::gateway) enum Chunk {
+pub enum Chunk {
     /// Before the line that says how long the next is.
     Size,
     /// With so many bytes of one still to come.
@@ -41,7 +41,7 @@ pub(in crate::gateway) enum Chunk {
 ///
 /// # Errors
 /// [`Nonsense`]: two of them, even if they say the same, or one with a sign, a comma or too many digits.
-pub(in crate::gateway) fn length(fields: &Fields) -> Result<Option<u64>, Nonsense> {
+pub(super) fn length(fields: &Fields) -> Result<Option<u64>, Nonsense> {
     let mut lines = fields.all("content-length");
     let Some(digits) = lines.next() else { return Ok(None) };
     let is_number = !digits.is_empty() && digits.len() <= 18 && digits.iter().all(u8::is_ascii_digit);
@@ -56,7 +56,7 @@ pub(in crate::gateway) fn length(fields: &Fields) -> Result<Option<u64>, Nonsens
 ///
 /// # Errors
 /// [`Nonsense`]: any other transfer coding (RFC 9112 §6.1).
-pub(in crate::gateway) fn is_chunked(fields: &Fields) -> Result<bool, Nonsense> {
+pub(super) fn is_chunked(fields: &Fields) -> Result<bool, Nonsense> {
     let mut lines = fields.all("transfer-encoding");
     match (lines.next(), lines.next()) {
         (None, _) => Ok(false),
@@ -67,7 +67,7 @@ pub(in crate::gateway) fn is_chunked(fields: &Fields) -> Result<bool, Nonsense> 
 
 /// What the reader of a body finds in its buffer.
 #[derive(Debug, PartialEq, Eq)]
-pub(in crate::gateway) enum Piece {
+pub enum Piece {
     /// Some of the body.
     Data(Bytes),
     /// Nothing before more arrives.
@@ -78,12 +78,14 @@ pub(in crate::gateway) enum Piece {
 
 impl Framing {
     /// Whether the body ends here.
-    pub(in crate::gateway) const fn is_end(self) -> bool {
+    #[must_use]
+    pub const fn is_end(self) -> bool {
         matches!(self, Self::Length(0) | Self::Chunked(Chunk::Done))
     }
 
     /// How many bytes of the body are known to be still to come.
-    pub(in crate::gateway) fn wanted(self) -> Option<usize> {
+    #[must_use]
+    pub fn wanted(self) -> Option<usize> {
         match self {
             Self::Length(left) | Self::Chunked(Chunk::Data(left)) => {
                 Some(usize::try_from(left).unwrap_or(usize::MAX))
@@ -93,7 +95,10 @@ impl Framing {
     }
 
     /// Takes the next piece of the body off `buffer`.
-    pub(in crate::gateway) fn take(&mut self, buffer: &mut BytesMut) -> Result<Piece, Nonsense> {
+    ///
+    /// # Errors
+    /// [`Nonsense`] where the body is framed wrongly.
+    pub fn take(&mut self, buffer: &mut BytesMut) -> Result<Piece, Nonsense> {
         match self {
             Self::Length(left) => Ok(take_data(left, buffer)
                 .map_or_else(|| if *left == 0 { Piece::End } else { Piece::More }, Piece::Data)),

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::super::http1::framing::Piece;
+use super::super::framing::Piece;
 use super::*;
 
 /// Method and target, body, and whether the connection goes on.
