@@ -16,7 +16,7 @@ const MOST_LINES: usize = 128;
 
 /// A head that arrives byte by byte is not parsed anew for each.
 #[derive(Debug, Default)]
-pub(crate) struct Arriving {
+struct Arriving {
     /// How many bytes were parsed when the head was not there as a whole.
     parsed: usize,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Arriving {
 impl Arriving {
     /// Whether parsing what is there can tell more than the last time did: only a line end can be the end of a head, and
     /// what is no head shows by the time that twice as much is there.
-    pub(crate) fn is_worth_parsing(&self, buffer: &[u8]) -> bool {
+    fn is_worth_parsing(&self, buffer: &[u8]) -> bool {
         let new = buffer.get(self.parsed..).unwrap_or_default();
         let is_more = new.len() >= self.parsed || buffer.len() >= LONGEST_HEAD;
         !new.is_empty() && (is_more || memchr::memchr(b'\n', new).is_some())
@@ -34,7 +34,7 @@ impl Arriving {
     ///
     /// # Errors
     /// [`Nonsense`] where it is longer than any may be.
-    pub(crate) fn is_partial(&mut self, buffer: &[u8]) -> Result<(), Nonsense> {
+    fn is_partial(&mut self, buffer: &[u8]) -> Result<(), Nonsense> {
         self.parsed = buffer.len();
         if buffer.len() < LONGEST_HEAD { Ok(()) } else { Err(Nonsense) }
     }

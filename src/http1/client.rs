@@ -4,12 +4,12 @@
 
 use std::mem::MaybeUninit;
 
-use bytes::BytesMut;
+use bytes::{Buf as _, BytesMut};
 use http::{Method, StatusCode, Uri};
 
 use super::fields::{Fields, Line};
 use super::framing::{Chunk, Framing, is_chunked, length};
-use super::{LONGEST_HEAD, MOST_LINES, Nonsense, has_strict_lines, is_value};
+use super::{Arriving, LONGEST_HEAD, MOST_LINES, Nonsense, has_strict_lines, is_value};
 
 /// The head of a request.
 #[derive(Debug, Clone, Default)]
@@ -30,11 +30,43 @@ pub struct Head {
     pub is_kept: bool,
 }
 
-/// Takes the head of a request off `buffer`; none while it is not there as a whole.
-///
-/// # Errors
-/// [`Nonsense`] where it is no head of HTTP/1.
-pub fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
+/// How many empty lines may stand before a head.
+pub(crate) const EMPTY_LINES: usize = 4;
+
+/// Reads the head of a request, however it arrives.
+#[derive(Debug, Default)]
+pub struct HeadReader {
+    arriving: Arriving,
+    /// How many empty lines there were.
+    empty: usize,
+}
+
+impl HeadReader {
+    /// Takes the head of a request off `buffer`; none while it is not there as a whole.
+    ///
+    /// # Errors
+    /// [`Nonsense`] where it is no head of HTTP/1.
+    pub fn take(&mut self, buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
+        // Some clients send an empty line behind a body (RFC 9112 §2.2); nobody sends many.
+        while buffer.starts_with(b"\r\n") {
+            buffer.advance(2);
+            self.empty = self.empty.saturating_add(1);
+        }
+        if self.empty > EMPTY_LINES {
+            return Err(Nonsense);
+        }
+        if !self.arriving.is_worth_parsing(buffer) {
+            return Ok(None);
+        }
+        let head = take_head(buffer)?;
+        if head.is_none() {
+            self.arriving.is_partial(buffer)?;
+        }
+        Ok(head)
+    }
+}
+
+fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
     let mut lines = [const { MaybeUninit::uninit() }; MOST_LINES];
     let mut parsed = httparse::Request::new(&mut []);
     let length = match parsed.parse_with_uninit_headers(buffer, &mut lines) {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
-use bytes::{Buf as _, Bytes, BytesMut};
+use bytes::{Bytes, BytesMut};
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::protocols::{SocketDigest, Stream};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
@@ -18,14 +18,12 @@ use super::super::answer::Gone;
 use super::super::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
 use super::super::within;
 use super::{CutShort, Head, WRITE};
-use crate::http1::client::take_head;
+use crate::http1::Nonsense;
+use crate::http1::client::HeadReader;
 use crate::http1::framing::{Framing, Piece};
-use crate::http1::{Arriving, Nonsense};
 
 /// What of the next requests is read before their turn, in bytes: whether a client left shows behind what it sent.
 const AHEAD: usize = 16 * 1024;
-/// How many empty lines may stand before a head.
-const EMPTY_LINES: usize = 4;
 /// How much is read of what nobody wants to know, at a time, in bytes.
 const SCRAP: usize = 1024;
 
@@ -151,22 +149,10 @@ impl Line {
     }
 
     async fn head(&mut self) -> Result<Head, Next> {
-        let (mut arriving, mut empty) = (Arriving::default(), 0_usize);
+        let mut reader = HeadReader::default();
         loop {
-            // Some clients send an empty line behind a body (RFC 9112 §2.2); nobody sends many.
-            while self.buffer.starts_with(b"\r\n") {
-                self.buffer.advance(2);
-                empty = empty.saturating_add(1);
-            }
-            if empty > EMPTY_LINES {
-                return Err(Next::Malformed);
-            }
-            if arriving.is_worth_parsing(&self.buffer) {
-                match take_head(&mut self.buffer) {
-                    Ok(Some(head)) => return Ok(head),
-                    Ok(None) => arriving.is_partial(&self.buffer).map_err(|Nonsense| Next::Malformed)?,
-                    Err(Nonsense) => return Err(Next::Malformed),
-                }
+            if let Some(head) = reader.take(&mut self.buffer).map_err(|Nonsense| Next::Malformed)? {
+                return Ok(head);
             }
             match self.fill(LEAST_ROOM).await {
                 Ok(true) => {}

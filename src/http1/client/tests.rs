@@ -10,7 +10,7 @@ type Seen = (String, Vec<u8>, bool);
 fn read(text: &[u8]) -> Vec<Result<Seen, Nonsense>> {
     let (mut buffer, mut found) = (BytesMut::from(text), Vec::new());
     while !buffer.is_empty() {
-        let head = match take_head(&mut buffer) {
+        let head = match HeadReader::default().take(&mut buffer) {
             Ok(Some(head)) => head,
             Ok(None) => return found,
             Err(nonsense) => {

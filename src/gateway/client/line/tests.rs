@@ -2,6 +2,7 @@ use tokio::io::{DuplexStream, duplex};
 use tokio::task::coop::{consume_budget, has_budget_remaining};
 
 use super::*;
+use crate::http1::client::EMPTY_LINES;
 
 const LONG: Duration = Duration::from_secs(60);
 const SHORT: Duration = Duration::from_millis(20);
