@@ -6,6 +6,8 @@ pub mod fields;
 pub mod framing;
 pub mod upstream;
 
+use http::HeaderName;
+
 /// What is no message of HTTP, or one that two readers could take differently.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Nonsense;
@@ -44,6 +46,12 @@ impl Arriving {
 /// §2.2).
 fn has_strict_lines(head: &[u8]) -> bool {
     memchr::memchr_iter(b'\n', head).all(|at| at.checked_sub(1).and_then(|at| head.get(at)) == Some(&b'\r'))
+}
+
+/// Whether a line is that of a field (RFC 9110 §5).
+fn is_field(line: &[u8]) -> bool {
+    let colon = memchr::memchr(b':', line).and_then(|at| line.split_at_checked(at));
+    colon.is_some_and(|(name, value)| HeaderName::from_bytes(name).is_ok() && is_value(value))
 }
 
 /// Whether a value can stand in a line: whatever ends one would begin another (RFC 9110 §5.5).

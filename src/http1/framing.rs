@@ -5,8 +5,8 @@
 
 use bytes::{Buf as _, Bytes, BytesMut};
 
-use super::Nonsense;
 use super::fields::Fields;
+use super::{Nonsense, is_field, is_value};
 
 /// The longest line of a chunk's size with its extensions, and of all trailers together, in bytes.
 pub(super) const LONGEST_LINE: usize = 4 * 1024;
@@ -150,12 +150,11 @@ impl Chunk {
                 Self::Trailers(seen) => {
                     let Some(line) = take_line(buffer)? else { return Ok(Piece::More) };
                     *seen = seen.saturating_add(line.len());
-                    // What they say was never asked for, and is passed to nobody.
-                    if *seen > LONGEST_LINE {
-                        return Err(Nonsense);
-                    }
                     if line.is_empty() {
                         *self = Self::Done;
+                    } else if *seen > LONGEST_LINE || !is_field(&line) {
+                        // What they say was never asked for, and is passed to nobody.
+                        return Err(Nonsense);
                     }
                 }
                 Self::Done => return Ok(Piece::End),
@@ -164,10 +163,12 @@ impl Chunk {
     }
 }
 
-/// A line without its CRLF, once it is there as a whole. A bare LF ends no line here (RFC 9112 §2.2 lets readers differ).
+/// A line without its CRLF, once it is there as a whole. A bare LF ends no line here (RFC 9112 §2.2 lets readers differ), and
+/// no other control stands in one.
 fn take_line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Nonsense> {
     let Some(end) = memchr::memchr(b'\n', buffer) else {
-        return if buffer.len() > LONGEST_LINE { Err(Nonsense) } else { Ok(None) };
+        // The CR of the line end may be there already.
+        return if buffer.len().saturating_sub(1) > LONGEST_LINE { Err(Nonsense) } else { Ok(None) };
     };
     let line_end = end.checked_sub(1).ok_or(Nonsense)?;
     if line_end > LONGEST_LINE || buffer.get(line_end) != Some(&b'\r') {
@@ -175,7 +176,7 @@ fn take_line(buffer: &mut BytesMut) -> Result<Option<BytesMut>, Nonsense> {
     }
     let line = buffer.split_to(line_end);
     buffer.advance(2);
-    if line.contains(&b'\r') { Err(Nonsense) } else { Ok(Some(line)) }
+    if is_value(&line) { Ok(Some(line)) } else { Err(Nonsense) }
 }
 
 /// `chunk-size [ chunk-ext ]`: the extensions mean nothing to anybody (RFC 9112 §7.1.1).

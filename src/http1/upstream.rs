@@ -11,7 +11,7 @@ use http::{Method, StatusCode};
 
 use super::fields::{Fields, Line};
 use super::framing::{Chunk, Framing, is_chunked, length};
-use super::{Arriving, LONGEST_HEAD, MOST_LINES, Nonsense, is_value};
+use super::{Arriving, LONGEST_HEAD, MOST_LINES, Nonsense, has_strict_lines, is_value};
 
 /// The head of a request on its way to the upstream.
 #[derive(Debug, Clone)]
@@ -120,6 +120,9 @@ fn parse_head(bytes: &[u8]) -> Result<Option<(usize, Option<Head>)>, Nonsense> {
         Ok(httparse::Status::Partial) => return Ok(None),
         Ok(httparse::Status::Complete(_)) | Err(_) => return Err(Nonsense),
     };
+    if !has_strict_lines(bytes.get(..length).unwrap_or_default()) {
+        return Err(Nonsense);
+    }
     let code = parsed.code.ok_or(Nonsense)?;
     let is_1_1 = match parsed.version {
         Some(1) => true,

@@ -126,6 +126,10 @@ fn what_two_readers_could_take_differently_is_no_answer() {
         "ICY 200 OK\r\n\r\n",
         "\r\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
         "\nHTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\nContent-Length: 2\r\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\n\r\n{}",
+        "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\n{}",
+        "HTTP/1.1 100 Continue\n\nHTTP/1.1 204 No\r\n\r\n",
         "{\"jsonrpc\":\"2.0\"}",
         &format!("{chunked}2\n{{}}\r\n0\r\n\r\n"),
         &format!("{chunked}2\r\n{{}}\n0\r\n\r\n"),
@@ -137,7 +141,14 @@ fn what_two_readers_could_take_differently_is_no_answer() {
         &format!("{chunked}2 2\r\n{{}}\r\n0\r\n\r\n"),
         &format!("{chunked}1000000000000002\r\n{{}}\r\n0\r\n\r\n"),
         &format!("{chunked}2\r\r\n{{}}\r\n0\r\n\r\n"),
+        &format!("{chunked}2\u{c};a\r\n{{}}\r\n0\r\n\r\n"),
+        &format!("{chunked}2;a\0\r\n{{}}\r\n0\r\n\r\n"),
         &format!("{chunked}0\r\nA: b\n\r\n"),
+        &format!("{chunked}0\r\nA: b\0\r\n\r\n"),
+        &format!("{chunked}0\r\nA: b\r\n c\r\n\r\n"),
+        &format!("{chunked}0\r\nA : b\r\n\r\n"),
+        &format!("{chunked}0\r\n: b\r\n\r\n"),
+        &format!("{chunked}0\r\nGET / HTTP/1.1\r\n\r\n"),
     ] {
         for step in [1, 3, text.len()] {
             assert_eq!(read(text.as_bytes(), step), Err(Nonsense), "{text:?} in steps of {step}");
@@ -158,6 +169,18 @@ fn what_never_ends_is_no_answer() {
     }
     assert_eq!(read(b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\n{}", 5), Ok(None), "half a body");
     assert_eq!(read(format!("{chunked}5\r\n{{}}").as_bytes(), 5), Ok(None), "half a chunk");
+}
+
+#[test]
+fn the_longest_line_may_arrive_in_any_pieces() {
+    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    for (length, is_fine) in [(LONGEST_LINE, true), (LONGEST_LINE + 1, false)] {
+        let text = format!("{chunked}1;{}\r\nx\r\n0\r\n\r\n", "x".repeat(length - 2));
+        for step in [1, chunked.len() + length + 1, text.len()] {
+            let found = read(text.as_bytes(), step);
+            assert_eq!(found.is_ok(), is_fine, "{length} bytes in steps of {step}: {found:?}");
+        }
+    }
 }
 
 proptest! {
