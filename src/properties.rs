@@ -3,6 +3,7 @@
 //! Each panics where its property does not hold, so it is for tests alone.
 #![expect(clippy::indexing_slicing, clippy::panic, reason = "a property that does not hold must be loud")]
 
+pub mod http1;
 mod reference;
 
 use crate::caller::{Caller, Scopes, UnixTime};
@@ -400,6 +401,26 @@ mod tests {
             "\u{2}: hi\n\ndata:{\"result\":{\"tasks\":[{\"taskId\":\"mine\"},{\"taskId\":\"t\"}]}}\r\rdata: {\"result\":{\"tools\":[{\"name\":\"hidden\"}]}}\n\n",
         ])) {
             super::stream(&bytes);
+        }
+
+        #[test]
+        fn requests(bytes in like(&[
+            "\u{1}\u{2}\u{3}\u{7f}POST /mcp?a HTTP/1.1\r\nHost: a:1\r\nContent-Length: 5\r\nX: \r\n\r\n{\r\n\r\nGET /b HTTP/1.0\r\n\r\n",
+            "\u{7f}\u{1}\u{9}\u{1}\r\n\r\nPOST / HTTP/1.1\r\ntransfer-encoding:\tChunked \r\n\r\n2;a=\"b\"\r\n{}\r\n1 ; c\r\n\n\r\n0\r\nA: b\r\n\r\nDELETE * HTTP/1.1\r\n\r\n",
+            "\u{7f}\u{7f}\u{7f}\u{7f}GET http://a?b HTTP/1.1\r\nConnection: x, Close\r\n\r\nGET / HTTP/1.1\r\nA: b\r\n\r\n",
+            "\u{3}\u{3}\u{3}\u{3}OPTIONS /a%20b HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 01\r\n\r\nxPOST /#a HTTP/1.1\r\n\r\n",
+        ])) {
+            super::http1::requests(&bytes);
+        }
+
+        #[test]
+        fn answers(bytes in like(&[
+            "\u{5}\u{1}\u{7f}\u{2}HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 3\r\n\r\nabcHTTP/1.1 204 No\r\n\r\n",
+            "\u{7f}\u{1}\u{9}\u{1}HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 \r\nTransfer-Encoding: chunked\r\n\r\nA\r\n0123456789\r\n00;x\r\nA: b\r\n\r\n",
+            "\u{2}\u{7f}\u{1}\u{1}HTTP/1.1 500 a b\r\nConnection: close\r\nX:\t a\t\r\n\r\nto the end",
+            "\u{1}\u{1}\u{1}\u{1}HTTP/1.0 304 No\r\nContent-Length: 9\r\n\r\n",
+        ])) {
+            super::http1::answers(&bytes);
         }
 
         #[test]
