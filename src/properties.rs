@@ -408,6 +408,7 @@ mod tests {
             "\u{1}\u{2}\u{3}\u{7f}POST /mcp?a HTTP/1.1\r\nHost: a:1\r\nContent-Length: 5\r\nX: \r\n\r\n{\r\n\r\nGET /b HTTP/1.0\r\n\r\n",
             "\u{7f}\u{1}\u{9}\u{1}\r\n\r\nPOST / HTTP/1.1\r\ntransfer-encoding:\tChunked \r\n\r\n2;a=\"b\"\r\n{}\r\n1 ; c\r\n\n\r\n0\r\nA: b\r\n\r\nDELETE * HTTP/1.1\r\n\r\n",
             "\u{7f}\u{7f}\u{7f}\u{7f}GET http://a?b HTTP/1.1\r\nConnection: x, Close\r\n\r\nGET / HTTP/1.1\r\nA: b\r\n\r\n",
+            "\u{1}\u{1}\u{1}\u{1}\r\n\n\r\n\r\n",
             "\u{3}\u{3}\u{3}\u{3}OPTIONS /a%20b HTTP/1.0\r\nConnection: keep-alive\r\nContent-Length: 01\r\n\r\nxPOST /#a HTTP/1.1\r\n\r\n",
         ])) {
             super::http1::requests(&bytes);

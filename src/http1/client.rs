@@ -52,7 +52,8 @@ impl HeadReader {
             buffer.advance(2);
             self.empty = self.empty.saturating_add(1);
         }
-        if self.empty > EMPTY_LINES {
+        // The parser passes over bare LFs, and as many as there are.
+        if self.empty > EMPTY_LINES || buffer.starts_with(b"\n") {
             return Err(Nonsense);
         }
         if !self.arriving.is_worth_parsing(buffer) {

@@ -131,6 +131,10 @@ fn what_two_readers_could_take_differently_is_no_request() {
 
 #[test]
 fn what_never_ends_is_no_request() {
+    for empty in ["\n", "\r\n\n", "\n\n\r\n\r\n"] {
+        let found = HeadReader::default().take(&mut BytesMut::from(empty));
+        assert_eq!(found.err(), Some(Nonsense), "waits behind {empty:?}");
+    }
     let mut buffer =
         BytesMut::from(format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(MOST_LINES + 1)).as_bytes());
     assert!(take_head(&mut buffer).is_err(), "too many lines");
