@@ -249,7 +249,7 @@ fn behind_what_is_passed_over(sender: Sender, mut text: &[u8]) -> &[u8] {
             while let Some((head, rest)) = reference::length(text).and_then(|length| text.split_at_checked(length))
             {
                 let status = reference::Head::read(head).and_then(|head| head.answer());
-                if !status.is_some_and(|(status, _)| status < 200) {
+                if status.is_none_or(|(status, _)| status >= 200) {
                     break;
                 }
                 text = rest;
