@@ -52,13 +52,12 @@ impl<'a> Reader<'a> {
         self.behind_value(rest)
     }
 
-    fn enter(&mut self) -> Option<usize> {
+    fn enter(&mut self) -> Option<()> {
         if self.depth >= self.limit {
             return self.refuse(JsonFlaw::TooDeep);
         }
-        let level = self.depth;
-        self.depth = level.wrapping_add(1);
-        Some(level)
+        self.depth = self.depth.wrapping_add(1);
+        Some(())
     }
 
     fn leave(&mut self, rest: &'a [u8]) -> Option<&'a [u8]> {
