@@ -22,10 +22,10 @@ pub struct Scopes(Box<[Box<str>]>);
 impl Scopes {
     /// The set of the given names. Names are split nowhere: one item is one scope.
     pub fn from_names<'a>(names: impl IntoIterator<Item = &'a str>) -> Self {
-        let mut names: Vec<Box<str>> = names.into_iter().filter(|name| !name.is_empty()).map(Box::from).collect();
+        let mut names: Vec<&str> = names.into_iter().filter(|name| !name.is_empty()).collect();
         names.sort_unstable();
         names.dedup();
-        Self(names.into())
+        Self(names.into_iter().map(Box::from).collect())
     }
 
     /// The names, sorted, each once.

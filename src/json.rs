@@ -5,8 +5,14 @@
 //! byte-order mark, text after the document, nesting beyond a limit. What it hands out are slices of the input,
 //! so that answers can be edited by cutting and every other byte stays as it was.
 
+mod keys;
+mod scan;
+mod skip;
+
 use std::borrow::Cow;
 use std::ops::Range;
+
+use keys::Keys;
 
 /// Why a text was refused.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -56,49 +62,18 @@ impl<'a> Text<'a> {
     }
 }
 
-/// Up to this many keys of one object are compared one by one; more are sorted.
-const FEW_KEYS: usize = 16;
-
-/// A key of an object that is open.
-#[derive(Clone, Copy)]
-struct Key<'a> {
-    /// Its first and last letters. Two keys in which they differ differ; nearly all others are the same.
-    ends: u64,
-    text: Text<'a>,
-}
-
-impl<'a> Key<'a> {
-    /// The key with this text, which is `decoded`.
-    fn new(text: Text<'a>, decoded: &str) -> Self {
-        let bytes = decoded.as_bytes();
-        let ends = match (bytes.first_chunk(), bytes.last_chunk()) {
-            (Some(first), Some(last)) => {
-                u64::from(u32::from_le_bytes(*first)) << 32 | u64::from(u32::from_le_bytes(*last))
-            }
-            _ => bytes.iter().fold(0, |ends, byte| (ends << 8) | u64::from(*byte)),
-        };
-        Self { ends, text }
-    }
-
-    fn is_same(&self, other: &Self) -> bool {
-        self.ends == other.ends && (self.text.raw == other.text.raw || self.is_same_decoded(other))
-    }
-
-    /// Where an escape stands for a letter. Both were decoded before, so both can be.
-    #[cold]
-    fn is_same_decoded(&self, other: &Self) -> bool {
-        (self.text.escaped || other.text.escaped) && self.text.decode() == other.text.decode()
-    }
-}
-
 /// Reads one document from front to back.
 pub struct Reader<'a> {
     text: &'a str,
     /// What is not read yet.
     rest: &'a [u8],
-    depth_left: u16,
-    /// Keys of the objects that are open, those of the innermost last.
-    keys: Vec<Key<'a>>,
+    /// How deep objects and arrays may nest.
+    limit: usize,
+    /// How many of them are open.
+    depth: usize,
+    keys: Keys<'a>,
+    /// What was wrong, where [`Self::pass`] gives up.
+    flaw: JsonFlaw,
 }
 
 impl<'a> Reader<'a> {
@@ -118,9 +93,9 @@ impl<'a> Reader<'a> {
         if text.starts_with('\u{feff}') {
             return Err(JsonFlaw::Syntax);
         }
-        let mut reader = Self { text, rest: text.as_bytes(), depth_left: depth, keys: Vec::new() };
-        reader.skip_space();
-        Ok(reader)
+        let rest = scan::behind_spaces(text.as_bytes());
+        let limit = usize::from(depth);
+        Ok(Self { text, rest, limit, depth: 0, keys: Keys::default(), flaw: JsonFlaw::Syntax })
     }
 
     /// The kind of the value that stands next, by its first byte.
@@ -168,19 +143,32 @@ impl<'a> Reader<'a> {
         &mut self,
         mut member: impl FnMut(&str, &mut Self) -> Result<(), E>,
     ) -> Result<(), E> {
+        self.members(|key, reader| member(&key, reader))
+    }
+
+    /// As [`Self::object`], for those who keep the keys.
+    ///
+    /// # Errors
+    /// As [`Self::object`].
+    pub fn members<E: From<JsonFlaw>>(
+        &mut self,
+        mut member: impl FnMut(Cow<'a, str>, &mut Self) -> Result<(), E>,
+    ) -> Result<(), E> {
         self.open(b'{')?;
-        let first_key = self.keys.len();
         if self.peek() == Some(b'}') {
             self.close();
             return Ok(());
         }
+        let mut siblings = self.keys.open();
         loop {
+            let at = self.rest;
             let text = self.string()?;
             let decoded = text.decode()?;
             self.expect(b':')?;
             self.skip_space();
-            member(&decoded, self)?;
-            self.note_key(Key::new(text, &decoded), first_key)?;
+            self.keys.note(&mut siblings, at, text.raw, &decoded);
+            member(decoded, self)?;
+            self.keys.compare(&mut siblings)?;
             self.skip_space();
             match self.peek() {
                 Some(b',') => self.advance(),
@@ -189,7 +177,7 @@ impl<'a> Reader<'a> {
             }
             self.skip_space();
         }
-        self.forget_keys(first_key)?;
+        self.keys.close(&siblings)?;
         self.close();
         Ok(())
     }
@@ -226,29 +214,13 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// [`JsonFlaw::Syntax`] if this is no string.
     pub fn string(&mut self) -> Result<Text<'a>, JsonFlaw> {
-        let inside = self.position().saturating_add(1);
-        let escaped = self.pass_string()?;
-        // In front of the quote.
-        let raw = self.text.get(inside..self.position().saturating_sub(1)).ok_or(JsonFlaw::Syntax)?;
-        Ok(Text { raw, escaped })
-    }
-
-    /// Reads a string, and says whether it has an escape.
-    #[inline]
-    fn pass_string(&mut self) -> Result<bool, JsonFlaw> {
         let Some((b'"', inside)) = self.rest.split_first() else { return Err(JsonFlaw::Syntax) };
-        let stop = from_stop(inside).ok_or(JsonFlaw::Syntax)?;
-        let is_escaped = match stop.split_first() {
-            Some((b'"', behind)) => {
-                self.rest = behind;
-                false
-            }
-            _ => {
-                self.rest = behind_escapes(stop).ok_or(JsonFlaw::Syntax)?;
-                true
-            }
-        };
-        Ok(is_escaped)
+        let start = self.position().saturating_add(1);
+        let (behind, escaped) = scan::behind_text(inside).ok_or(JsonFlaw::Syntax)?;
+        self.rest = behind;
+        // In front of the quote.
+        let raw = self.text.get(start..self.position().saturating_sub(1)).ok_or(JsonFlaw::Syntax)?;
+        Ok(Text { raw, escaped })
     }
 
     /// Reads any value and returns where it stood.
@@ -259,17 +231,6 @@ impl<'a> Reader<'a> {
         let start = self.position();
         self.pass()?;
         Ok(start..self.position())
-    }
-
-    /// Reads any value.
-    fn pass(&mut self) -> Result<(), JsonFlaw> {
-        match self.kind()? {
-            Kind::Object => self.object(|_, reader| reader.pass()),
-            Kind::Array => self.array(Self::pass),
-            Kind::String => self.pass_string().map(drop),
-            Kind::Number => self.number(),
-            Kind::Bool | Kind::Null => self.literal(),
-        }
     }
 
     /// Reads any value and returns its text.
@@ -294,9 +255,7 @@ impl<'a> Reader<'a> {
 
     /// Skips white space: space, tab, line feed, carriage return.
     pub fn skip_space(&mut self) {
-        while let Some((b' ' | b'\t' | b'\n' | b'\r', behind)) = self.rest.split_first() {
-            self.rest = behind;
-        }
+        self.rest = scan::behind_spaces(self.rest);
     }
 
     fn peek(&self) -> Option<u8> {
@@ -318,11 +277,15 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
+    /// Enters an object or array, at its opening bracket, and stands before its first part or its end.
     fn open(&mut self, bracket: u8) -> Result<(), JsonFlaw> {
         if self.peek() != Some(bracket) {
             return Err(JsonFlaw::Syntax);
         }
-        self.depth_left = self.depth_left.checked_sub(1).ok_or(JsonFlaw::TooDeep)?;
+        if self.depth >= self.limit {
+            return Err(JsonFlaw::TooDeep);
+        }
+        self.depth = self.depth.saturating_add(1);
         self.advance();
         self.skip_space();
         Ok(())
@@ -330,156 +293,9 @@ impl<'a> Reader<'a> {
 
     /// Leaves an object or array, at its closing bracket.
     const fn close(&mut self) {
-        self.depth_left = self.depth_left.saturating_add(1);
+        self.depth = self.depth.saturating_sub(1);
         self.advance();
     }
-
-    fn note_key(&mut self, key: Key<'a>, first_key: usize) -> Result<(), JsonFlaw> {
-        let siblings = self.keys.get(first_key..).unwrap_or_default();
-        if siblings.len() < FEW_KEYS && siblings.iter().any(|sibling| sibling.is_same(&key)) {
-            return Err(JsonFlaw::KeyRepeated);
-        }
-        self.keys.push(key);
-        Ok(())
-    }
-
-    fn forget_keys(&mut self, first_key: usize) -> Result<(), JsonFlaw> {
-        let siblings = self.keys.get_mut(first_key..).unwrap_or_default();
-        if siblings.len() > FEW_KEYS && has_twins(siblings)? {
-            return Err(JsonFlaw::KeyRepeated);
-        }
-        self.keys.truncate(first_key);
-        Ok(())
-    }
-
-    fn digits(&mut self) -> Result<(), JsonFlaw> {
-        let before = self.rest.len();
-        while let Some((b'0'..=b'9', behind)) = self.rest.split_first() {
-            self.rest = behind;
-        }
-        if self.rest.len() == before { Err(JsonFlaw::Syntax) } else { Ok(()) }
-    }
-
-    fn number(&mut self) -> Result<(), JsonFlaw> {
-        if self.peek() == Some(b'-') {
-            self.advance();
-        }
-        if self.peek() == Some(b'0') {
-            self.advance();
-        } else {
-            self.digits()?;
-        }
-        if self.peek() == Some(b'.') {
-            self.advance();
-            self.digits()?;
-        }
-        if let Some(b'e' | b'E') = self.peek() {
-            self.advance();
-            if let Some(b'+' | b'-') = self.peek() {
-                self.advance();
-            }
-            self.digits()?;
-        }
-        Ok(())
-    }
-
-    fn literal(&mut self) -> Result<(), JsonFlaw> {
-        self.rest = match self.rest {
-            [b't', b'r', b'u', b'e', behind @ ..]
-            | [b'f', b'a', b'l', b's', b'e', behind @ ..]
-            | [b'n', b'u', b'l', b'l', behind @ ..] => behind,
-            _ => return Err(JsonFlaw::Syntax),
-        };
-        Ok(())
-    }
-}
-
-/// Whether two of many keys are the same. They may be sorted for that.
-#[cold]
-fn has_twins(keys: &mut [Key<'_>]) -> Result<bool, JsonFlaw> {
-    if keys.iter().any(|key| key.text.escaped) {
-        let mut texts = keys.iter().map(|key| key.text.decode()).collect::<Result<Vec<_>, _>>()?;
-        texts.sort_unstable();
-        return Ok(texts.windows(2).any(|pair| matches!(pair, [a, b] if a == b)));
-    }
-    keys.sort_unstable_by_key(|key| (key.ends, key.text.raw));
-    Ok(keys.windows(2).any(|pair| matches!(pair, [a, b] if a.text.raw == b.text.raw)))
-}
-
-/// The bytes from the first quote, backslash or control character on, of which there must be one.
-fn from_stop(bytes: &[u8]) -> Option<&[u8]> {
-    // Most strings are shorter than sixteen bytes: names, numbers as text. Setting up a wide search would cost more than
-    // it saves.
-    let Some((eight, behind)) = bytes.split_first_chunk() else { return from_far_stop(bytes) };
-    if let Some(stop) = stop_in(eight) {
-        return bytes.get(stop..);
-    }
-    let Some((eight, far)) = behind.split_first_chunk() else { return from_far_stop(behind) };
-    if let Some(stop) = stop_in(eight) {
-        return behind.get(stop..);
-    }
-    from_far_stop(far)
-}
-
-/// The same where it may be far away.
-#[inline(never)]
-fn from_far_stop(bytes: &[u8]) -> Option<&[u8]> {
-    let mut rest = bytes;
-    while let Some((block, behind)) = rest.split_first_chunk() {
-        if has_stop(block) {
-            break;
-        }
-        rest = behind;
-    }
-    while let Some((eight, behind)) = rest.split_first_chunk() {
-        if let Some(stop) = stop_in(eight) {
-            return rest.get(stop..);
-        }
-        rest = behind;
-    }
-    let stop = rest.iter().position(|byte| is_stop(*byte))?;
-    rest.get(stop..)
-}
-
-/// Within a string, at what is not plain: what is behind the quote that ends it. The form of its escapes is checked.
-#[inline(never)]
-fn behind_escapes(stop: &[u8]) -> Option<&[u8]> {
-    let mut rest = stop;
-    loop {
-        let behind = match rest {
-            [b'"', behind @ ..] => return Some(behind),
-            [b'\\', b'"' | b'\\' | b'/' | b'b' | b'f' | b'n' | b'r' | b't', behind @ ..] => behind,
-            [b'\\', b'u', a, b, c, d, behind @ ..]
-                if [a, b, c, d].iter().all(|digit| digit.is_ascii_hexdigit()) =>
-            {
-                behind
-            }
-            _ => return None,
-        };
-        rest = from_stop(behind)?;
-    }
-}
-
-/// Whether there is a quote, backslash or control character. No early exit, so that the compiler makes it wide.
-fn has_stop(block: &[u8; 32]) -> bool {
-    block.iter().fold(false, |seen, byte| seen | is_stop(*byte))
-}
-
-const fn is_stop(byte: u8) -> bool {
-    (byte == b'"') | (byte == b'\\') | (byte < 0x20)
-}
-
-/// Which of eight bytes is the first that is a quote, a backslash or a control character.
-fn stop_in(eight: &[u8; 8]) -> Option<usize> {
-    const HIGH: u64 = 0x8080_8080_8080_8080;
-    let eight = u64::from_le_bytes(*eight);
-    // What borrows from its highest bit is one: `b ^ 2` is below 0x21 for control characters and the quote alone,
-    // `b ^ 0x5c` is below 1 for the backslash alone. Above the first there may be false ones, to which it carried on;
-    // bytes that had the bit are part of longer characters.
-    let quotes = (eight ^ 0x0202_0202_0202_0202).wrapping_sub(0x2121_2121_2121_2121);
-    let backslashes = (eight ^ 0x5c5c_5c5c_5c5c_5c5c).wrapping_sub(0x0101_0101_0101_0101);
-    let stops = (quotes | backslashes) & !eight & HIGH;
-    if stops == 0 { None } else { usize::try_from(stops.trailing_zeros() >> 3).ok() }
 }
 
 /// Decodes escapes whose form [`Reader::string`] has checked.

@@ -1,5 +1,12 @@
-use super::*;
+use std::collections::BTreeSet;
+use std::fmt;
+
 use proptest::prelude::*;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+
+use super::keys::FEW_KEYS;
+use super::scan::from_stop;
+use super::*;
 
 fn read(text: &[u8], depth: u16) -> Result<(), JsonFlaw> {
     let mut reader = Reader::new(text, depth)?;
@@ -142,6 +149,59 @@ fn finds_a_repeated_key_whatever_its_ends_and_however_many_there_are() {
 }
 
 #[test]
+fn finds_a_repeated_key_in_a_row_like_the_one_before() {
+    // The first row is what is expected of the second; what is not as expected is at each place, and behind it.
+    for count in [1, 2, FEW_KEYS - 1, FEW_KEYS, FEW_KEYS + 1, 100, 300] {
+        let keys: Vec<String> = (0..count).map(|n| format!("{n:0width$}", width = 1 + n % 20)).collect();
+        let row = |keys: &[&str]| {
+            let members: Vec<String> = keys.iter().map(|key| format!("\"{key}\":{{\"{key}\":[]}}")).collect();
+            format!("{{{}}}", members.join(","))
+        };
+        let first: Vec<&str> = keys.iter().map(String::as_str).collect();
+        let places = [0, 1, FEW_KEYS - 1, FEW_KEYS, FEW_KEYS + 1, count - 1, count];
+        for at in places.into_iter().filter(|at| *at <= count) {
+            let (before, behind) = first.split_at(at);
+            let check_row = |second: &[&str], expected| {
+                let text = format!("[{},{},{}]", row(&first), row(second), row(&first));
+                check(&text, expected);
+                check(&text.replace(':', " : "), expected);
+            };
+            check_row(before, Ok(()));
+            check_row(behind, Ok(()));
+            check_row(&[before, &["other"], behind].concat(), Ok(()));
+            check_row(&[before, &["other"], behind, &["other"]].concat(), Err(JsonFlaw::KeyRepeated));
+            for twin in [first.first(), first.get(at.saturating_sub(1)), first.get(at), first.last()] {
+                let Some(twin) = twin else { continue };
+                check_row(&[before, &[*twin], behind].concat(), Err(JsonFlaw::KeyRepeated));
+                let escaped: String = twin.chars().map(|letter| format!("\\u{:04x}", u32::from(letter))).collect();
+                check_row(&[before, &[&*escaped], behind].concat(), Err(JsonFlaw::KeyRepeated));
+            }
+        }
+    }
+}
+
+#[test]
+fn every_byte_of_a_number_is_looked_at() {
+    for length in 1..40 {
+        let digits = "7".repeat(length);
+        let exponent = "7".repeat(length.min(2));
+        let forms = [digits.clone(), format!("-{digits}"), format!("0.{digits}"), format!("{digits}E-{exponent}")];
+        for number in forms {
+            check(&format!("[{number}]"), Ok(()));
+            for at in 1..=number.len() {
+                for byte in 0..=0xff {
+                    let mut text = format!("[{number}]").into_bytes();
+                    text[at] = byte;
+                    if let Some(is_read) = is_strict(&text) {
+                        assert_eq!(read(&text, 8).is_ok(), is_read, "{byte:#x} at {at} of {number}");
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[test]
 fn every_byte_of_a_string_is_looked_at() {
     for length in 0..100 {
         check(&format!("[\"{}\",1]", "x".repeat(length)), Ok(()));
@@ -263,5 +323,122 @@ proptest! {
         let naive = bytes.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
         let found = from_stop(&bytes).and_then(|rest| bytes.len().checked_sub(rest.len()));
         prop_assert_eq!(found, naive);
+    }
+}
+
+/// What serde_json reads, if no key stands twice in one object.
+struct Strict;
+
+impl<'de> Deserialize<'de> for Strict {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Self)
+    }
+}
+
+impl<'de> Visitor<'de> for Strict {
+    type Value = Self;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<Self, E> {
+        Ok(self)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut elements: A) -> Result<Self, A::Error> {
+        while elements.next_element::<Self>()?.is_some() {}
+        Ok(self)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut members: A) -> Result<Self, A::Error> {
+        let mut keys = BTreeSet::new();
+        while let Some((key, _)) = members.next_entry::<String, Self>()? {
+            if !keys.insert(key) {
+                return Err(A::Error::custom("a key stands twice"));
+            }
+        }
+        Ok(self)
+    }
+}
+
+/// Whether it is such a text; nothing where it has numbers beyond f64, which serde_json has not.
+fn is_strict(text: &[u8]) -> Option<bool> {
+    match serde_json::from_slice::<Strict>(text) {
+        Ok(Strict) => Some(true),
+        Err(error) => (!error.to_string().contains("out of range")).then_some(false),
+    }
+}
+
+/// Rows with the same keys in the same order, but for some.
+fn table() -> impl Strategy<Value = String> {
+    let cell = prop_oneof![
+        "0|[1-9][0-9]{0,11}",
+        "-?[0-9]{1,3}(\\.[0-9]{1,9})?([eE][+-]?[0-9]{1,2})?",
+        "\"([ -!#-\\[\\]-~]|é){0,20}\"",
+        "true|false|null|\\[\\]|\\{\\}| 1 |\\[1 ,\"a\"\\]",
+        "\\{\"a\":1,\"[ab]\":\\{\"a\":2,\"[ab]\":3\\}\\}",
+    ];
+    let columns = prop::collection::vec("[ab]{0,2}|[ab]{4,6}|[ab]{12,15}|[ab]{40}", 0..FEW_KEYS + 4);
+    let edit = prop::option::weighted(0.3, (any::<prop::sample::Index>(), any::<prop::sample::Index>(), 0..4_u8));
+    let rows = prop::collection::vec((prop::collection::vec(cell, FEW_KEYS + 4), edit), 0..6);
+    (columns, rows).prop_map(|(columns, rows)| {
+        let columns: Vec<String> = columns.into_iter().collect::<BTreeSet<_>>().into_iter().rev().collect();
+        let rows = rows.into_iter().map(|(cells, edit)| {
+            let mut keys = columns.clone();
+            if let (Some((from, to, kind)), false) = (edit, keys.is_empty()) {
+                let (from, to) = (from.index(keys.len()), to.index(keys.len()));
+                match kind {
+                    0 => keys.swap(from, to),
+                    1 => drop(keys.remove(from)),
+                    2 => keys[to] = keys[from].clone(),
+                    _ => keys[to].push('c'),
+                }
+            }
+            let members = keys.iter().zip(cells).map(|(key, cell)| format!("\"{key}\":{cell}"));
+            format!("{{{}}}", members.collect::<Vec<_>>().join(","))
+        });
+        format!("[{}]", rows.collect::<Vec<_>>().join(","))
+    })
+}
+
+proptest! {
+    #[test]
+    fn reads_tables_as_serde_json_does_but_for_repeated_keys(
+        text in table(),
+        spoil in prop::option::of((
+            any::<prop::sample::Index>(),
+            prop::sample::select(b"{}[]\":,0123456789aetrufalsn.-+ \n\xc3\xa9\x00\x1f".to_vec()),
+            any::<bool>(),
+        )),
+    ) {
+        let mut bytes = text.into_bytes();
+        if let Some((at, byte, is_new)) = spoil {
+            let at = at.index(bytes.len());
+            if is_new { bytes.insert(at, byte) } else { bytes[at] = byte }
+        }
+        if let Some(is_read) = is_strict(&bytes) {
+            prop_assert_eq!(read(&bytes, 16).is_ok(), is_read);
+        }
     }
 }

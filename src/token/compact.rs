@@ -1,9 +1,15 @@
 //! The compact serialization of a JWS (RFC 7515 §7.1).
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 use crate::refusal::Refusal;
+
+/// Base64url without padding and with no bits to spare, as fast as this processor can.
+#[cfg(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon")))]
+static BASE64URL: std::sync::LazyLock<base64::engine::Simd> =
+    std::sync::LazyLock::new(|| base64::engine::Simd::url_safe(base64::engine::general_purpose::NO_PAD));
+#[cfg(not(any(target_arch = "x86_64", all(target_arch = "aarch64", target_feature = "neon"))))]
+static BASE64URL: base64::engine::GeneralPurpose = base64::engine::general_purpose::URL_SAFE_NO_PAD;
 
 /// A token cut into its three segments, each decoded.
 ///
@@ -28,11 +34,12 @@ impl<'a> Compact<'a> {
 
 fn decode(segment: &str) -> Result<Vec<u8>, Refusal> {
     // This engine refuses padding and non-zero trailing bits.
-    URL_SAFE_NO_PAD.decode(segment).map_err(|_| Refusal::TokenUnreadable)
+    BASE64URL.decode(segment).map_err(|_| Refusal::TokenUnreadable)
 }
 
 #[cfg(test)]
 mod tests {
+    use base64::engine::general_purpose::URL_SAFE_NO_PAD;
     use proptest::prelude::*;
 
     use super::*;
@@ -67,10 +74,25 @@ mod tests {
 
     proptest! {
         #[test]
-        fn what_decodes_encodes_to_the_same_text(segment in "[A-Za-z0-9_-]{0,40}") {
+        fn what_decodes_encodes_to_the_same_text(segment in "[A-Za-z0-9_-]{0,40}|[A-Za-z0-9_-]{60,300}") {
             if let Ok(bytes) = decode(&segment) {
                 prop_assert_eq!(URL_SAFE_NO_PAD.encode(bytes), segment);
             }
+        }
+
+        #[test]
+        fn decodes_what_the_plain_engine_does_and_nothing_else(
+            segment in "[A-Za-z0-9_-]{0,300}",
+            at in any::<prop::sample::Index>(),
+            letter in prop::option::of(any::<char>()),
+        ) {
+            let mut segment: Vec<char> = segment.chars().collect();
+            if let (Some(letter), false) = (letter, segment.is_empty()) {
+                let at = at.index(segment.len());
+                segment[at] = letter;
+            }
+            let segment: String = segment.into_iter().collect();
+            prop_assert_eq!(decode(&segment).ok(), URL_SAFE_NO_PAD.decode(&segment).ok());
         }
     }
 }

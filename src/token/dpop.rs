@@ -135,7 +135,7 @@ fn signed(proof: &[u8], terms: &DpopTerms) -> Option<(Thumbprint, Vec<u8>)> {
     let proof = std::str::from_utf8(proof).ok().filter(|proof| proof.len() <= MAX_PROOF)?;
     let proof = Compact::read(proof).ok()?;
     let header = protected(&proof.header).ok()?;
-    if header.get("typ")?.as_str()? != TYP || header.contains_key("cty") {
+    if header.get("typ")?.as_str()? != TYP || header.has("cty") {
         return None;
     }
     let algorithm = header.get("alg")?.as_str()?.parse().ok()?;
@@ -163,7 +163,7 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn read(claims: &'a Object) -> Option<Self> {
+    fn read(claims: &'a Object<'_>) -> Option<Self> {
         let text = |name: &str| claims.get(name)?.as_str();
         let jti = text("jti").filter(|jti| !jti.is_empty() && jti.len() <= MAX_JTI)?;
         let nonce = match claims.get("nonce") {

@@ -1,5 +1,7 @@
 //! The protected header of a token (RFC 7515 §4), of which three members are believed in.
 
+use std::borrow::Cow;
+
 use super::value::{Json, Object};
 use crate::refusal::Refusal;
 
@@ -9,10 +11,10 @@ const CHANGES_MEANING: [&str; 4] = ["crit", "b64", "zip", "enc"];
 
 /// What the header says. `jku`, `jwk`, `x5u` and `x5c` are not even read: keys come from configuration alone.
 #[derive(Debug)]
-pub(super) struct Header {
+pub(super) struct Header<'a> {
     /// As sent; whether it is an algorithm at all is the issuer's list to say.
-    pub(super) algorithm: Box<str>,
-    pub(super) kid: Option<Box<str>>,
+    pub(super) algorithm: Cow<'a, str>,
+    pub(super) kid: Option<Cow<'a, str>>,
     pub(super) typ: Typ,
 }
 
@@ -25,8 +27,8 @@ pub(super) enum Typ {
     AccessToken,
 }
 
-impl Header {
-    pub(super) fn read(bytes: &[u8]) -> Result<Self, Refusal> {
+impl<'a> Header<'a> {
+    pub(super) fn read(bytes: &'a [u8]) -> Result<Self, Refusal> {
         let mut members = protected(bytes)?;
         let mut text = |name: &str| match members.remove(name) {
             None => Ok(None),
@@ -45,20 +47,24 @@ impl Header {
 }
 
 /// The members of a protected header, if nothing of it changes how the rest is to be read.
-pub(super) fn protected(bytes: &[u8]) -> Result<Object, Refusal> {
+pub(super) fn protected(bytes: &[u8]) -> Result<Object<'_>, Refusal> {
     let members = Json::read_object(bytes).map_err(|_| Refusal::TokenUnreadable)?;
-    let changes_meaning = CHANGES_MEANING.iter().any(|name| members.contains_key(*name));
+    let changes_meaning = CHANGES_MEANING.iter().any(|name| members.has(name));
     if changes_meaning { Err(Refusal::TokenUnreadable) } else { Ok(members) }
 }
 
 impl Typ {
     /// RFC 8725 §3.11: every type that is not an access token's is another token's, and refused.
     fn of(typ: Option<&str>) -> Result<Self, Refusal> {
+        let Some(typ) = typ else { return Ok(Self::Plain) };
         // Media types are compared without case, and `application/` may be left off (RFC 7515 §4.1.9).
-        match typ.map(str::to_ascii_lowercase).as_deref() {
-            None | Some("jwt") => Ok(Self::Plain),
-            Some("at+jwt" | "application/at+jwt") => Ok(Self::AccessToken),
-            Some(_) => Err(Refusal::TokenTypeWrong),
+        let is = |name: &str| typ.eq_ignore_ascii_case(name);
+        if is("jwt") {
+            Ok(Self::Plain)
+        } else if is("at+jwt") || is("application/at+jwt") {
+            Ok(Self::AccessToken)
+        } else {
+            Err(Refusal::TokenTypeWrong)
         }
     }
 }

@@ -126,7 +126,7 @@ fn is_header_name(name: &str) -> bool {
     !name.is_empty() && name.len() <= 256 && name.bytes().all(is_tchar)
 }
 
-fn value_of(caller: &Caller, claims: &Object, claim: &str) -> Option<String> {
+fn value_of(caller: &Caller, claims: &Object<'_>, claim: &str) -> Option<String> {
     let text = match claim {
         "sub" => plain(&caller.subject),
         "iss" => plain(&caller.issuer),
@@ -138,10 +138,10 @@ fn value_of(caller: &Caller, claims: &Object, claim: &str) -> Option<String> {
 }
 
 /// A claim as the value of a header.
-fn told(claim: &Json) -> Option<String> {
+fn told(claim: &Json<'_>) -> Option<String> {
     match claim {
         Json::String(text) => Some(plain(text)),
-        Json::Number(number) => Some(number.to_string()),
+        Json::Number(number) => Some((*number).to_owned()),
         Json::Bool(bool) => Some(bool.to_string()),
         Json::Array(_) => claim.as_strings().map(|items| words(&items)),
         Json::Null | Json::Object(_) => None,

@@ -100,18 +100,18 @@ impl Key {
     }
 
     /// Reads a public key of a key set.
-    pub(super) fn of_jwk(jwk: &Json) -> Result<Self, SkipReason> {
+    pub(super) fn of_jwk(jwk: &Json<'_>) -> Result<Self, SkipReason> {
         let Json::Object(jwk) = jwk else { return Err(SkipReason::NotAnObject) };
         let kind = text(jwk, "kty")?.ok_or(SkipReason::Malformed)?;
         if kind == "oct" {
             return Err(SkipReason::Symmetric);
         }
-        if PRIVATE_MEMBERS.iter().any(|name| jwk.contains_key(*name)) {
+        if PRIVATE_MEMBERS.iter().any(|name| jwk.has(name)) {
             return Err(SkipReason::PrivateKey);
         }
         check_purpose(jwk)?;
         let kid = text(jwk, "kid")?.filter(|kid| !kid.is_empty()).map(Box::from);
-        if kid.is_none() && jwk.contains_key("kid") {
+        if kid.is_none() && jwk.has("kid") {
             return Err(SkipReason::Malformed);
         }
         let only = text(jwk, "alg")?.map(str::parse).transpose().map_err(|_| SkipReason::AlgorithmUnsupported)?;
@@ -140,7 +140,7 @@ impl Key {
 
 /// The thumbprint of a key that [`Key::of_jwk`] has read: its required members alone, sorted, as they were written
 /// (RFC 7638 §3.2, RFC 8037 §2).
-pub(super) fn thumbprint(jwk: &Object) -> Option<Thumbprint> {
+pub(super) fn thumbprint(jwk: &Object<'_>) -> Option<Thumbprint> {
     let members: &[&str] = match jwk.get("kty")?.as_str()? {
         "RSA" => &["e", "kty", "n"],
         "EC" => &["crv", "kty", "x", "y"],
@@ -155,7 +155,7 @@ pub(super) fn thumbprint(jwk: &Object) -> Option<Thumbprint> {
 }
 
 /// RFC 7517 §4.2, §4.3: a key that says what it is for is for nothing else.
-fn check_purpose(jwk: &Object) -> Result<(), SkipReason> {
+fn check_purpose(jwk: &Object<'_>) -> Result<(), SkipReason> {
     if text(jwk, "use")?.is_some_and(|purpose| purpose != "sig") {
         return Err(SkipReason::NotForSignatures);
     }
@@ -164,7 +164,7 @@ fn check_purpose(jwk: &Object) -> Result<(), SkipReason> {
     if operations.contains(&"verify") { Ok(()) } else { Err(SkipReason::NotForVerifying) }
 }
 
-fn rsa(jwk: &Object, only: Option<Algorithm>) -> Result<Box<[(Algorithm, Verifier)]>, SkipReason> {
+fn rsa(jwk: &Object<'_>, only: Option<Algorithm>) -> Result<Box<[(Algorithm, Verifier)]>, SkipReason> {
     let (n, e) = (octets(jwk, "n")?, octets(jwk, "e")?);
     check_rsa(&n, &e)?;
     let components = RsaPublicKeyComponents { n, e };
@@ -210,7 +210,7 @@ fn single(
 
 /// RFC 7518 §6.2.1: both coordinates in full length. That the point is on the curve is checked by the parser.
 fn ec(
-    jwk: &Object,
+    jwk: &Object<'_>,
     curve: &'static EcdsaVerificationAlgorithm,
     length: usize,
 ) -> Result<ParsedPublicKey, SkipReason> {
@@ -223,7 +223,7 @@ fn ec(
 }
 
 /// RFC 8037 §2.
-fn ed25519(jwk: &Object) -> Result<ParsedPublicKey, SkipReason> {
+fn ed25519(jwk: &Object<'_>) -> Result<ParsedPublicKey, SkipReason> {
     let x = octets(jwk, "x")?;
     if x.len() != 32 {
         return Err(SkipReason::Malformed);
@@ -231,11 +231,11 @@ fn ed25519(jwk: &Object) -> Result<ParsedPublicKey, SkipReason> {
     ParsedPublicKey::new(&ED25519, x).map_err(|_| SkipReason::Malformed)
 }
 
-fn text<'a>(jwk: &'a Object, name: &str) -> Result<Option<&'a str>, SkipReason> {
+fn text<'a>(jwk: &'a Object<'_>, name: &str) -> Result<Option<&'a str>, SkipReason> {
     jwk.get(name).map(|value| value.as_str().ok_or(SkipReason::Malformed)).transpose()
 }
 
-fn octets(jwk: &Object, name: &str) -> Result<Vec<u8>, SkipReason> {
+fn octets(jwk: &Object<'_>, name: &str) -> Result<Vec<u8>, SkipReason> {
     let text = text(jwk, name)?.ok_or(SkipReason::Malformed)?;
     URL_SAFE_NO_PAD.decode(text).map_err(|_| SkipReason::Malformed)
 }

@@ -141,13 +141,12 @@ impl KeySet {
         message: &[u8],
         signature: &[u8],
     ) -> Result<(), Refusal> {
-        let candidates = self.candidates(kid);
-        let fitting: Vec<_> = candidates.filter_map(|key| key.verifier(algorithm)).take(MAX_TRIED + 1).collect();
+        let fitting = || self.candidates(kid).filter_map(|key| key.verifier(algorithm));
         // To try some of many would make the answer depend on the order of the set.
-        if fitting.is_empty() || fitting.len() > MAX_TRIED {
+        if !(1..=MAX_TRIED).contains(&fitting().count()) {
             return Err(Refusal::TokenKeyUnknown);
         }
-        let is_signed = fitting.iter().any(|verifier| verifier.accepts(message, signature));
+        let is_signed = fitting().any(|verifier| verifier.accepts(message, signature));
         if is_signed { Ok(()) } else { Err(Refusal::TokenSignatureWrong) }
     }
 
@@ -174,7 +173,7 @@ fn confusable(read: &[(usize, Result<Key, SkipReason>)]) -> Vec<usize> {
     usable().filter(|(at, key)| has_twin(*at, key)).map(|(at, _)| at).collect()
 }
 
-fn kid_at(jwks: &[Json], position: usize) -> Option<Box<str>> {
+fn kid_at(jwks: &[Json<'_>], position: usize) -> Option<Box<str>> {
     let Json::Object(jwk) = jwks.get(position)? else { return None };
     jwk.get("kid")?.as_str().map(Box::from)
 }

@@ -89,7 +89,7 @@ impl SigningKey {
 
     fn from_jwk(text: &str) -> Result<Self, SigningKeyError> {
         let jwk = Json::read_object(text.as_bytes()).map_err(|_| SigningKeyError::NotAKey)?;
-        if !jwk.contains_key("d") {
+        if !jwk.has("d") {
             return Err(SigningKeyError::Public);
         }
         let pair = match jwk.get("kty").and_then(Json::as_str) {
@@ -217,7 +217,7 @@ fn coordinates(pair: &EcdsaKeyPair) -> Option<(String, String)> {
 }
 
 /// RFC 7518 §6.2. That private and public part belong together is checked by the parser.
-fn p256(jwk: &Object) -> Option<Pair> {
+fn p256(jwk: &Object<'_>) -> Option<Pair> {
     let (x, y, d) = (octets(jwk, "x")?, octets(jwk, "y")?, octets(jwk, "d")?);
     if jwk.get("crv")?.as_str()? != "P-256" || [&x, &y, &d].iter().any(|part| part.len() != 32) {
         return None;
@@ -228,8 +228,8 @@ fn p256(jwk: &Object) -> Option<Pair> {
 }
 
 /// RFC 7518 §6.3, keys of two primes.
-fn rsa(jwk: &Object) -> Option<Pair> {
-    if jwk.contains_key("oth") {
+fn rsa(jwk: &Object<'_>) -> Option<Pair> {
+    if jwk.has("oth") {
         return None;
     }
     let components = KeyPairComponents {
@@ -244,6 +244,6 @@ fn rsa(jwk: &Object) -> Option<Pair> {
     RsaKeyPair::from_components(&components).ok().map(|pair| Pair::Rsa(Box::new(pair)))
 }
 
-fn octets(jwk: &Object, name: &str) -> Option<Vec<u8>> {
+fn octets(jwk: &Object<'_>, name: &str) -> Option<Vec<u8>> {
     URL_SAFE_NO_PAD.decode(jwk.get(name)?.as_str()?).ok()
 }

@@ -1,6 +1,6 @@
 //! A JSON value read strictly: the form in which headers, claims and key sets are looked at.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
 use std::fmt;
 
 use crate::json::{JsonFlaw, Kind, Reader};
@@ -8,25 +8,65 @@ use crate::json::{JsonFlaw, Kind, Reader};
 /// The deepest nesting of a header, a claim set or a key set.
 const MAX_DEPTH: u16 = 32;
 
-/// The members of an object. No name occurs twice: such a text is not read at all.
-pub(super) type Object = BTreeMap<Box<str>, Json>;
+/// How many members most objects have at most.
+const USUAL: usize = 8;
 
-/// A JSON value. Its `Debug` shows the kind alone, since claims are nobody's business.
+/// The members of an object, in the order in which they were written.
+///
+/// INVARIANT: no name occurs twice: the reader refuses such a text.
+#[derive(Clone, PartialEq, Default)]
+pub(super) struct Object<'a>(Vec<(Cow<'a, str>, Json<'a>)>);
+
+impl<'a> Object<'a> {
+    /// The member of this very name. There are few, so that to look at them all is faster than any order would be, and
+    /// not slower than to read them was.
+    pub(super) fn get(&self, name: &str) -> Option<&Json<'a>> {
+        self.iter().find(|(key, _)| *key == name).map(|(_, value)| value)
+    }
+
+    pub(super) fn has(&self, name: &str) -> bool {
+        self.get(name).is_some()
+    }
+
+    /// Takes a member out.
+    pub(super) fn remove(&mut self, name: &str) -> Option<Json<'a>> {
+        let at = self.iter().position(|(key, _)| key == name)?;
+        Some(self.0.swap_remove(at).1)
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = (&str, &Json<'a>)> {
+        self.0.iter().map(|(key, value)| (&**key, value))
+    }
+}
+
+impl fmt::Debug for Object<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+/// A JSON value, borrowed from its text where it can be. Its `Debug` shows the kind alone, since claims are nobody's
+/// business.
 #[derive(Clone, PartialEq)]
-pub(super) enum Json {
+pub(super) enum Json<'a> {
     Null,
     Bool(bool),
     /// The number as it was written, so that nothing is rounded before it is judged.
-    Number(Box<str>),
-    String(Box<str>),
-    Array(Box<[Self]>),
-    Object(Object),
+    Number(&'a str),
+    String(Cow<'a, str>),
+    Array(Vec<Self>),
+    Object(Object<'a>),
 }
 
-impl Json {
+impl<'a> Json<'a> {
     /// Reads one object and nothing else.
-    pub(super) fn read_object(bytes: &[u8]) -> Result<Object, JsonFlaw> {
-        let mut reader = Reader::new(bytes, MAX_DEPTH)?;
+    pub(super) fn read_object(bytes: &'a [u8]) -> Result<Object<'a>, JsonFlaw> {
+        Self::read_object_of_text(std::str::from_utf8(bytes).map_err(|_| JsonFlaw::Syntax)?)
+    }
+
+    /// As [`Self::read_object`], for what is known to be UTF-8.
+    pub(super) fn read_object_of_text(text: &'a str) -> Result<Object<'a>, JsonFlaw> {
+        let mut reader = Reader::of_text(text, MAX_DEPTH)?;
         let object = members(&mut reader)?;
         reader.end()?;
         Ok(object)
@@ -42,7 +82,7 @@ impl Json {
     }
 }
 
-impl fmt::Debug for Json {
+impl fmt::Debug for Json<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Null => "Null",
@@ -57,7 +97,7 @@ impl fmt::Debug for Json {
 
 /// Finds a member by a dotted path. A member of that literal name wins, since names like
 /// `https://example.com/roles` have dots of their own.
-pub(super) fn find<'a>(object: &'a Object, path: &str) -> Option<&'a Json> {
+pub(super) fn find<'o, 'a>(object: &'o Object<'a>, path: &str) -> Option<&'o Json<'a>> {
     if let Some(found) = object.get(path) {
         return Some(found);
     }
@@ -65,17 +105,20 @@ pub(super) fn find<'a>(object: &'a Object, path: &str) -> Option<&'a Json> {
     if let Json::Object(inner) = object.get(first)? { find(inner, rest) } else { None }
 }
 
-fn members(reader: &mut Reader<'_>) -> Result<Object, JsonFlaw> {
-    let mut object = Object::new();
-    reader.object(|key, reader| {
+fn members<'a>(reader: &mut Reader<'a>) -> Result<Object<'a>, JsonFlaw> {
+    let mut members = Vec::new();
+    reader.members(|key, reader| {
         let value = value(reader)?;
-        // The reader refuses repeats as well; here they could not even replace each other.
-        object.insert(Box::from(key), value).map_or(Ok(()), |_| Err(JsonFlaw::KeyRepeated))
+        if members.is_empty() {
+            members.reserve(USUAL);
+        }
+        members.push((key, value));
+        Ok::<_, JsonFlaw>(())
     })?;
-    Ok(object)
+    Ok(Object(members))
 }
 
-fn value(reader: &mut Reader<'_>) -> Result<Json, JsonFlaw> {
+fn value<'a>(reader: &mut Reader<'a>) -> Result<Json<'a>, JsonFlaw> {
     Ok(match reader.kind()? {
         Kind::Object => Json::Object(members(reader)?),
         Kind::Array => {
@@ -84,10 +127,10 @@ fn value(reader: &mut Reader<'_>) -> Result<Json, JsonFlaw> {
                 items.push(value(reader)?);
                 Ok::<(), JsonFlaw>(())
             })?;
-            Json::Array(items.into())
+            Json::Array(items)
         }
-        Kind::String => Json::String(Box::from(&*reader.string()?.decode()?)),
-        Kind::Number => Json::Number(Box::from(reader.raw()?)),
+        Kind::String => Json::String(reader.string()?.decode()?),
+        Kind::Number => Json::Number(reader.raw()?),
         Kind::Bool => Json::Bool(reader.raw()? == "true"),
         Kind::Null => reader.skip().map(|_| Json::Null)?,
     })

@@ -15,7 +15,8 @@ static KEY: LazyLock<Signer> = LazyLock::new(Signer::p256);
 static NONCES: LazyLock<Nonces> = LazyLock::new(|| Nonces::new(b"0123456789abcdef0123456789abcdef", 60));
 
 fn jkt(signer: &Signer) -> Box<str> {
-    let jwk = Json::read_object(signer.jwk(r#""kid":"not part of it""#).as_bytes()).unwrap();
+    let jwk = signer.jwk(r#""kid":"not part of it""#);
+    let jwk = Json::read_object(jwk.as_bytes()).unwrap();
     thumbprint(&jwk).unwrap().as_str().into()
 }
 

@@ -200,7 +200,7 @@ fn a_token_that_is_revoked_by_its_text_is_revoked_in_its_other_text() {
             assert_eq!(accepts("with the other signature", &other), caller);
             for (listed, presented) in [(&one, &one), (&one, &other), (&other, &one)] {
                 let digest = encode(&Bearer::try_from(&**listed).unwrap().digest().0);
-                let list = Revocations::parse("revoked", &format!("token_sha256: [{digest}]")).unwrap();
+                let list = Revocations::parse("revoked", &format!("token_sha256: [\"{digest}\"]")).unwrap();
                 assert!(list.revokes(&caller, &Bearer::try_from(&**presented).unwrap()), "{algorithm}");
             }
         }
