@@ -18,7 +18,7 @@ use super::in_flight::Held;
 use super::intake::Bodies;
 use super::known::Known;
 use super::listed::{Listed, Page};
-use super::memo::{self, Key, Whole};
+use super::memo::{self, Filtered, Key};
 use super::record::Report;
 use super::standing::{Changes, Seen, Standing};
 use super::tasks::{Context, Makers, Told};
@@ -27,7 +27,7 @@ use crate::judge::{self, apps};
 use crate::live::{Live, Snapshot};
 use crate::message::agreement::Field;
 use crate::message::batch::answers::Arrays;
-use crate::message::lists::{Filter, Freshness, ListKind, Listing, Opaque, Passed, Tally};
+use crate::message::lists::{Filter, Freshness, ListKind, Listing, Opaque, Tally};
 use crate::message::sse::{Event, EventStream};
 use crate::pinned::Pinned;
 use crate::policy::Grants;
@@ -270,8 +270,9 @@ impl Passage<'_> {
         });
         self.tallies = tallies;
         match passed {
-            Ok(Whole::AsIs) => Ok((body, false)),
-            Ok(Whole::Cut(bytes)) => Ok((bytes, true)),
+            Ok(Filtered::AsIs) => Ok((body, false)),
+            Ok(Filtered::Cut(bytes)) => Ok((bytes, true)),
+            Ok(Filtered::Nothing) => Ok((Bytes::new(), true)),
             Err(Opaque) => Err(Refusal::UpstreamNonsense),
         }
     }
@@ -494,16 +495,21 @@ impl Passage<'_> {
             return Ok(());
         };
         let mut tallies = std::mem::take(&mut self.tallies);
-        let passed = self.with_filter(|filter| self.arrays.filter(filter, &data, &mut tallies));
+        let filtered = self.with_filter(|filter| {
+            let key = Key::of(self, filter);
+            memo::filtered(self.listed, key.as_ref(), filter, &data, &mut tallies, |filter, tallies| {
+                self.arrays.filter(filter, &data, tallies)
+            })
+        });
         self.tallies = tallies;
-        let passed = passed?;
-        if let Some(standing) = self.standing.as_mut().filter(|_| passed != Passed::Nothing) {
+        let filtered = filtered?;
+        if let Some(standing) = self.standing.as_mut().filter(|_| filtered != Filtered::Nothing) {
             standing.begin();
         }
-        match passed {
-            Passed::AsIs => out.extend_from_slice(event.raw()),
-            Passed::Cut(data) => out.extend_from_slice(&event.with_data(&data)),
-            Passed::Nothing => {}
+        match filtered {
+            Filtered::AsIs => out.extend_from_slice(event.raw()),
+            Filtered::Cut(data) => event.write_with_data(&data, out),
+            Filtered::Nothing => {}
         }
         Ok(())
     }
