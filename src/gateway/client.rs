@@ -200,7 +200,7 @@ impl Client {
         }
     }
 
-    /// Begins a stream. Its head goes out at once: it may be silent for long.
+    /// Begins a stream. Its head goes out with what is sent first, if only nothing: a stream may be silent for long.
     ///
     /// # Errors
     /// [`Gone`]
@@ -211,10 +211,19 @@ impl Client {
                 if self.head.is_1_1 {
                     reply.line("Transfer-Encoding", b"chunked");
                 }
-                let head = finished(reply, line.connection_option(&self.head));
-                line.write(&[&head]).await
+                line.begin(finished(reply, line.connection_option(&self.head)));
+                Ok(())
             }
+            // It has frames for heads.
             Link::Two(session) => Box::pin(begin_two(session, &reply)).await,
+        }
+    }
+
+    /// Whether the head of a stream waits for something to be sent.
+    pub const fn is_holding(&self) -> bool {
+        match &self.link {
+            Link::One(line) => line.is_holding(),
+            Link::Two(_) => false,
         }
     }
 
@@ -225,6 +234,7 @@ impl Client {
     pub async fn send(&mut self, bytes: Vec<u8>) -> Result<(), Gone> {
         match &mut self.link {
             Link::One(line) => line.send(&bytes, false).await,
+            Link::Two(_) if bytes.is_empty() => Ok(()),
             Link::Two(session) => {
                 Box::pin(session.write_response_body(bytes.into(), false)).await.map_err(|_| Gone)
             }

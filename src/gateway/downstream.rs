@@ -14,10 +14,10 @@ use super::answer::Gone;
 use super::client::{Client, Reply};
 use super::headers::{is_of_the_bytes, to_client};
 use super::in_flight::Held;
-use super::intake::Bodies;
+use super::intake::{Bodies, Room};
 use super::known::Known;
 use super::listed::{Listed, Page};
-use super::memo::{self, Key, Whole};
+use super::memo::{self, Filtered, Key};
 use super::record::Report;
 use super::standing::{Changes, Seen, Standing};
 use super::tasks::{Context, Makers, Told};
@@ -27,7 +27,7 @@ use crate::judge::{self, apps};
 use crate::live::{Live, Snapshot};
 use crate::message::agreement::Field;
 use crate::message::batch::answers::Arrays;
-use crate::message::lists::{Filter, Freshness, ListKind, Listing, Opaque, Passed, Tally};
+use crate::message::lists::{Filter, Freshness, ListKind, Listing, Opaque, Tally};
 use crate::message::sse::{Event, EventStream};
 use crate::pinned::Pinned;
 use crate::policy::Grants;
@@ -270,8 +270,9 @@ impl Passage<'_> {
         });
         self.tallies = tallies;
         match passed {
-            Ok(Whole::AsIs) => Ok((body, false)),
-            Ok(Whole::Cut(bytes)) => Ok((bytes, true)),
+            Ok(Filtered::AsIs) => Ok((body, false)),
+            Ok(Filtered::Cut(bytes)) => Ok((bytes, true)),
+            Ok(Filtered::Nothing) => Ok((Bytes::new(), true)),
             Err(Opaque) => Err(Refusal::UpstreamNonsense),
         }
     }
@@ -341,32 +342,53 @@ impl Passage<'_> {
         client.begin(self.head(client, exchange, self.is_list)).await?;
         self.is_stream = true;
         let counted = Counted::begin(self.report);
-        let pumped = self.pump(client, exchange, shutdown.clone(), watch).await;
+        let mut waiting = Waiting { bytes: Vec::new(), room: self.answers.room() };
+        let pumped = self.pump(client, exchange, shutdown.clone(), watch, &mut waiting).await;
+        // Before the client can know that it was answered.
         self.in_flight = None;
-        let ending = match pumped {
-            Ok(ending) => ending,
-            Err(Torn(ending)) => {
-                counted.end(ending);
-                self.ending = Some(ending);
-                return Err(Unpassed::Gone);
-            }
+        let ended = match pumped {
+            Ok(ending) => self.end(client, watch, ending, std::mem::take(&mut waiting.bytes)).await,
+            Err(torn) => Err(torn),
         };
+        let (Ok(ending) | Err(Torn(ending))) = ended;
         counted.end(ending);
         self.ending = Some(ending);
-        match ending {
-            Ending::ClientLeft => return Err(Unpassed::Gone),
+        if ended.is_err() || ending == Ending::ClientLeft { Err(Unpassed::Gone) } else { Ok(ending) }
+    }
+
+    /// Writes what is `left` of a stream, and its end.
+    async fn end(
+        &self,
+        client: &mut Client,
+        watch: &mut Watch<'_>,
+        ending: Ending,
+        mut left: Vec<u8>,
+    ) -> Result<Ending, Torn> {
+        let is_broken = match ending {
+            Ending::ClientLeft => return Ok(ending),
             // What was broken off must look so: a clean end would say that this was all.
-            Ending::BrokenOff | Ending::Overloaded => client.close_after(),
+            Ending::BrokenOff | Ending::Overloaded => true,
             Ending::Complete
             | Ending::TokenExpired
             | Ending::Revoked
             | Ending::PermissionLost
             | Ending::Shutdown
-            | Ending::Opaque => {
-                client.end(self.last_words(ending).unwrap_or_default().into()).await?;
+            | Ending::Opaque => false,
+        };
+        let is_more = !left.is_empty();
+        let write = async {
+            if is_broken {
+                client.close_after();
+                return client.send(left).await;
             }
+            left.extend(self.last_words(ending).unwrap_or_default().bytes());
+            client.end(left).await
+        };
+        tokio::select! {
+            biased;
+            () = watch.until_revoked(), if is_more => Err(Torn(Ending::Revoked)),
+            written = write => Ok(if written.is_ok() { ending } else { Ending::ClientLeft }),
         }
-        Ok(ending)
     }
 
     /// What a client is to read at the end. Without it, it may take the end for a break and connect again: so it
@@ -376,66 +398,78 @@ impl Passage<'_> {
         self.standing.as_ref().filter(|_| is_graceful)?.last_words()
     }
 
-    /// Passes event after event on until something ends the stream.
+    /// Passes event after event on until something ends the stream; what is still to be written then is `waiting`. Events that
+    /// are at hand together are written together.
     async fn pump(
         &mut self,
         client: &mut Client,
         exchange: &mut Exchange,
         mut shutdown: ShutdownWatch,
         watch: &mut Watch<'_>,
+        waiting: &mut Waiting<'_>,
     ) -> Result<Ending, Torn> {
-        let mut policies = self.live.changes();
+        // What answers one request has no use for these.
+        let is_standing = self.standing.is_some();
+        let mut policies = is_standing.then(|| self.live.changes());
+        let mut locks = self.pinned.filter(|_| is_standing).and_then(Pinned::changes);
         // A change that came before it could be heard of counts too.
-        policies.mark_changed();
-        let mut locks = self.pinned.and_then(Pinned::changes);
-        locks.iter_mut().for_each(watch::Receiver::mark_changed);
-        let mut view = Seen::of(Arc::clone(&self.snapshot), self.caller);
+        policies.iter_mut().chain(&mut locks).for_each(watch::Receiver::mark_changed);
+        let mut view = is_standing.then(|| Seen::of(Arc::clone(&self.snapshot), self.caller));
         let mut events = EventStream::new(self.config.limits.event);
         let expiry = tokio::time::sleep_until(deadline(self.remaining));
         tokio::pin!(expiry);
-        let is_standing = self.standing.is_some();
-        let mut room = self.answers.room();
         loop {
-            let mut out = Vec::new();
+            let before = waiting.bytes.len();
+            let is_waiting = before > 0 || client.is_holding();
+            let mut is_due = false;
             let ending = tokio::select! {
                 biased;
                 () = client.left() => return Ok(Ending::ClientLeft),
-                () = watch.until_revoked() => return Ok(Ending::Revoked),
+                () = watch.until_revoked() => {
+                    waiting.bytes.clear();
+                    return Ok(Ending::Revoked);
+                }
                 // What was asked for while the token was good is answered.
                 () = &mut expiry, if is_standing => return Ok(Ending::TokenExpired),
                 _ = shutdown.wait_for(|is_down| *is_down), if is_standing => return Ok(Ending::Shutdown),
-                Ok(()) = policies.changed(), if is_standing => self.reloaded(&mut view),
-                () = next(&mut locks), if is_standing => self.relocked(&view),
+                () = next(&mut policies), if is_standing => self.reloaded(view.as_mut()),
+                () = next(&mut locks), if is_standing => self.relocked(view.as_ref()),
                 chunk = exchange.chunk() => match chunk {
-                    Ok(Some(chunk)) => self.chunk(&mut events, &chunk, &mut out),
+                    Ok(Some(chunk)) => self.chunk(&mut events, &chunk, &mut waiting.bytes),
                     Ok(None) => return Ok(Ending::Complete),
                     Err(_) => return Ok(Ending::BrokenOff),
                 },
+                // Nothing more is at hand, and nobody waits for what may take long.
+                () = std::future::ready(()), if is_waiting => {
+                    is_due = true;
+                    None
+                }
             };
             if let Some(standing) = self.standing.as_mut().filter(|_| ending.is_none()) {
-                standing.tell(&mut out);
+                standing.tell(&mut waiting.bytes);
             }
-            if room.hold(out.len().saturating_add(events.held())).is_err() {
+            if waiting.room.hold(waiting.bytes.len().saturating_add(events.held())).is_err() {
+                waiting.bytes.truncate(before);
                 return Ok(Ending::Overloaded);
-            }
-            if !out.is_empty() {
-                tokio::select! {
-                    biased;
-                    () = watch.until_revoked() => return Err(Torn(Ending::Revoked)),
-                    written = client.send(out) => if written.is_err() {
-                        return Ok(Ending::ClientLeft);
-                    }
-                }
             }
             if let Some(ending) = ending {
                 return Ok(ending);
+            }
+            if is_due || waiting.bytes.len() >= MOST_AT_ONCE {
+                tokio::select! {
+                    biased;
+                    () = watch.until_revoked() => return Err(Torn(Ending::Revoked)),
+                    written = client.send(std::mem::take(&mut waiting.bytes)) => if written.is_err() {
+                        return Ok(Ending::ClientLeft);
+                    }
+                }
             }
         }
     }
 
     /// Notes what the policy of the moment changes; an ending where it takes away what the stream rests on.
-    fn reloaded(&mut self, view: &mut Seen) -> Option<Ending> {
-        let standing = self.standing.as_mut()?;
+    fn reloaded(&mut self, view: Option<&mut Seen>) -> Option<Ending> {
+        let (standing, view) = (self.standing.as_mut()?, view?);
         let snapshot = self.live.snapshot();
         if snapshot.generation == view.generation() {
             return None;
@@ -452,8 +486,8 @@ impl Passage<'_> {
     }
 
     /// Notes what the lockfile of the moment changes; an ending where it takes away what the stream rests on.
-    fn relocked(&mut self, view: &Seen) -> Option<Ending> {
-        let (standing, pinned) = (self.standing.as_mut()?, self.pinned?);
+    fn relocked(&mut self, view: Option<&Seen>) -> Option<Ending> {
+        let (standing, pinned, view) = (self.standing.as_mut()?, self.pinned?, view?);
         let (before, catalogue) = (self.locked, self.listed.catalogue());
         self.locked = pinned.generation();
         if standing.is_lost(view.view(), &catalogue, &|tool| pinned.holds(tool)) {
@@ -465,7 +499,6 @@ impl Passage<'_> {
 
     /// Writes what of these bytes is to be passed on; an ending where they cannot be understood.
     fn chunk(&mut self, events: &mut EventStream, chunk: &[u8], out: &mut Vec<u8>) -> Option<Ending> {
-        out.reserve(chunk.len());
         let mut flaw = None;
         let fits = events.push(chunk, &mut |event| {
             if flaw.is_none() && self.event(&event, out).is_err() {
@@ -494,20 +527,34 @@ impl Passage<'_> {
             return Ok(());
         };
         let mut tallies = std::mem::take(&mut self.tallies);
-        let passed = self.with_filter(|filter| self.arrays.filter(filter, &data, &mut tallies));
+        let filtered = self.with_filter(|filter| {
+            let key = Key::of(self, filter);
+            memo::filtered(self.listed, key.as_ref(), filter, &data, &mut tallies, |filter, tallies| {
+                self.arrays.filter(filter, &data, tallies)
+            })
+        });
         self.tallies = tallies;
-        let passed = passed?;
-        if let Some(standing) = self.standing.as_mut().filter(|_| passed != Passed::Nothing) {
+        let filtered = filtered?;
+        if let Some(standing) = self.standing.as_mut().filter(|_| filtered != Filtered::Nothing) {
             standing.begin();
         }
-        match passed {
-            Passed::AsIs => out.extend_from_slice(event.raw()),
-            Passed::Cut(data) => out.extend_from_slice(&event.with_data(&data)),
-            Passed::Nothing => {}
+        match filtered {
+            Filtered::AsIs => out.extend_from_slice(event.raw()),
+            Filtered::Cut(data) => event.write_with_data(&data, out),
+            Filtered::Nothing => {}
         }
         Ok(())
     }
 }
+
+/// What of a stream is still to be written, and the room that it takes.
+struct Waiting<'a> {
+    bytes: Vec<u8>,
+    room: Room<'a>,
+}
+
+/// So much of a stream is written without a look whether more is at hand, in bytes.
+const MOST_AT_ONCE: usize = 64 * 1024;
 
 /// A write was given up half-way: whatever comes next on the connection would be taken for its rest.
 struct Torn(Ending);

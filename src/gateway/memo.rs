@@ -1,7 +1,8 @@
 //! Lists that were cut the same way before.
 //!
 //! Most callers ask for the same few lists, and the server answers with the same bytes, but for the id of the request.
-//! What is made of such an answer is a function of these, and of nothing else that a caller could tell:
+//! The answer is a document, or an event of a stream, of which the data alone is looked at here. What is made of it is a
+//! function of these, and of nothing else that a caller could tell:
 //!
 //! * its bytes: compared, all of them but the id, where one plain id is as good as another; without one it is not kept;
 //! * the policy and what the caller is granted under it, which together say whom [`Filter::sees`] shows what: compared;
@@ -10,7 +11,8 @@
 //!   in which hearing this answer changed nothing;
 //! * what the caller is told of tasks: an answer that asks for it is not kept;
 //! * what tools may say of themselves, what stands open, and which requests of a batch are answered: where there are
-//!   such things, nothing is looked for and nothing kept ([`Key::of`]).
+//!   such things, nothing is looked for and nothing kept ([`Key::of`]);
+//! * what the stream said before: of that nothing counts but what was already listed, and behind it nothing is looked for.
 //!
 //! So callers with equal grants share what is kept, and nobody is told what would not be made for him, too.
 
@@ -56,21 +58,23 @@ const MOST_ALIKE: usize = 4;
 /// room for would push each other out, and each would cost more than without a memory.
 const SELDOM: usize = 8;
 
-/// What is to be told in place of a whole answer.
+/// What is to be told in place of an answer: [`Passed`], in bytes that may be shared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Whole {
+pub enum Filtered {
     /// The answer as it was.
     AsIs,
-    /// These bytes; none where nothing may be told.
+    /// These bytes.
     Cut(Bytes),
+    /// Nothing.
+    Nothing,
 }
 
-impl From<Passed> for Whole {
+impl From<Passed> for Filtered {
     fn from(passed: Passed) -> Self {
         match passed {
             Passed::AsIs => Self::AsIs,
             Passed::Cut(bytes) => Self::Cut(bytes.into()),
-            Passed::Nothing => Self::Cut(Bytes::new()),
+            Passed::Nothing => Self::Nothing,
         }
     }
 }
@@ -133,11 +137,11 @@ pub fn filtered(
     body: &[u8],
     tallies: &mut Vec<Tally>,
     long: impl FnOnce(&Filter<'_>, &mut Vec<Tally>) -> Result<Passed, Opaque>,
-) -> Result<Whole, Opaque> {
+) -> Result<Filtered, Opaque> {
     let is_small = body.len() <= LONGEST && key.is_some_and(|key| key.page.cursor_length() <= LONGEST_CURSOR);
     // What was counted before is not of this answer.
     let Some(key) = key.filter(|_| is_small && tallies.is_empty()) else {
-        return long(filter, tallies).map(Whole::from);
+        return long(filter, tallies).map(Filtered::from);
     };
     let catalogue = listed.catalogue();
     let sought = Sought { tag: key.tag(), key: *key, catalogue: &catalogue, body };
@@ -146,10 +150,12 @@ pub fn filtered(
         return Ok(told);
     }
     let tasks = Watched { tasks: filter.tasks, is_asked: Cell::new(false) };
-    let told = Whole::from(long(&Filter { tasks: &tasks, ..*filter }, tallies)?);
+    let told = Filtered::from(long(&Filter { tasks: &tasks, ..*filter }, tallies)?);
+    // What lists nothing (a request of the server's in a stream, an error) is soon read again, and must take no list's place.
+    let is_list = !tallies.is_empty();
     // In a catalogue that is still the same, hearing the answer changed nothing, and will change nothing. One that is not
     // never comes again, and neither would the answer be found.
-    if !tasks.is_asked.get() && listed.is_current(&catalogue) {
+    if is_list && !tasks.is_asked.get() && listed.is_current(&catalogue) {
         listed.memo().keep(&sought, &told, tallies);
     }
     Ok(told)
@@ -275,14 +281,15 @@ struct Kept {
 
 impl Kept {
     /// None where there is no plain id: with another one the answer would not be known again.
-    fn new(sought: &Sought<'_>, told: &Whole, tallies: &[Tally]) -> Option<Self> {
+    fn new(sought: &Sought<'_>, told: &Filtered, tallies: &[Tally]) -> Option<Self> {
         let Sought { tag, key, catalogue, body } = *sought;
         // Not the answer's own memory: it may be a part of something larger.
         let text = |bytes: &[u8]| Some(Text { id: place_of_id(bytes)?, bytes: Bytes::copy_from_slice(bytes) });
         let answered = text(body)?;
         let told = match told {
-            Whole::AsIs => None,
-            Whole::Cut(bytes) => Some(text(bytes).filter(|told| told.own_id() == answered.own_id())?),
+            Filtered::AsIs => None,
+            Filtered::Cut(bytes) => Some(text(bytes).filter(|told| told.own_id() == answered.own_id())?),
+            Filtered::Nothing => return None,
         };
         Some(Self {
             tag,
@@ -311,14 +318,14 @@ impl Kept {
     }
 
     /// What was told in place of the answer that is `sought`, if it is this one.
-    fn told(&self, sought: &Sought<'_>) -> Option<Whole> {
+    fn told(&self, sought: &Sought<'_>) -> Option<Filtered> {
         if !self.is_alike(sought) {
             return None;
         }
         let id = self.answered.id_in(sought.body)?;
         match &self.told {
-            None => Some(Whole::AsIs),
-            Some(told) => told.with_id(id).map(Whole::Cut),
+            None => Some(Filtered::AsIs),
+            Some(told) => told.with_id(id).map(Filtered::Cut),
         }
     }
 
@@ -345,13 +352,13 @@ pub struct Memo {
 }
 
 impl Memo {
-    fn recall(&self, sought: &Sought<'_>) -> Option<(Whole, Arc<Kept>)> {
+    fn recall(&self, sought: &Sought<'_>) -> Option<(Filtered, Arc<Kept>)> {
         let table = self.table.load();
         let mut alike = table.iter().filter(|(tag, _)| *tag == sought.tag);
         alike.find_map(|(_, kept)| kept.told(sought).map(|told| (told, Arc::clone(kept))))
     }
 
-    fn keep(&self, sought: &Sought<'_>, told: &Whole, tallies: &[Tally]) {
+    fn keep(&self, sought: &Sought<'_>, told: &Filtered, tallies: &[Tally]) {
         if !self.has_turn(sought) {
             return;
         }

@@ -173,11 +173,48 @@ impl EventStream {
 pub struct Event<'a> {
     raw: &'a [u8],
     has_bom: bool,
+    /// What one look at all lines found: a list is long, and who passes it on asks for several of these.
+    name: Option<&'a [u8]>,
+    id: Option<&'a [u8]>,
+    data: Data,
+    is_ambiguous: bool,
+}
+
+/// The `data` lines of an event.
+#[derive(Debug, Clone, Copy)]
+enum Data {
+    None,
+    /// One, whose text begins and ends there.
+    Line(usize, usize),
+    Lines,
 }
 
 impl<'a> Event<'a> {
     fn new(raw: &'a [u8], is_first: bool) -> Self {
-        Self { raw, has_bom: is_first && raw.starts_with(BOM) }
+        Self::read(raw, is_first && raw.starts_with(BOM))
+    }
+
+    fn read(raw: &'a [u8], has_bom: bool) -> Self {
+        let mut event = Self { raw, has_bom, name: None, id: None, data: Data::None, is_ambiguous: false };
+        let (bom, lines) = event.split_bom();
+        let mut start = bom.len();
+        for line in Lines(lines) {
+            let text = line_text(line);
+            let (name, value) = field(text);
+            match name {
+                b"data" => {
+                    event.data = match event.data {
+                        Data::None => Data::Line(start, start.saturating_add(text.len())),
+                        Data::Line(..) | Data::Lines => Data::Lines,
+                    }
+                }
+                b"event" => event.name = Some(value),
+                b"id" if memchr(0, value).is_none() => event.id = Some(value),
+                _ => event.is_ambiguous |= is_ambiguous(name),
+            }
+            start = start.saturating_add(line.len());
+        }
+        event
     }
 
     /// Every byte of the event, as received.
@@ -189,52 +226,56 @@ impl<'a> Event<'a> {
     /// The same event without the byte-order mark of the stream, for where something stands before it.
     #[must_use]
     pub fn without_bom(&self) -> Self {
-        Self { raw: self.split_bom().1, has_bom: false }
+        if self.has_bom { Self::read(self.split_bom().1, false) } else { *self }
     }
 
     /// The values of the `data` fields joined by LF; nothing when the event has no such field (a comment, a blank
     /// line, a lone `id` or `retry`), and then no client dispatches it.
     #[must_use]
     pub fn data(&self) -> Option<Cow<'a, [u8]>> {
-        let mut values = self.values(b"data");
-        let first = values.next()?;
-        let Some(second) = values.next() else { return Some(Cow::Borrowed(first)) };
-        let mut joined = Vec::with_capacity(self.raw.len());
-        joined.extend_from_slice(first);
-        for value in std::iter::once(second).chain(values) {
-            joined.push(b'\n');
-            joined.extend_from_slice(value);
+        match self.data {
+            Data::None => None,
+            Data::Line(start, end) => Some(Cow::Borrowed(field(self.raw.get(start..end)?).1)),
+            Data::Lines => {
+                let fields = Lines(self.split_bom().1).map(|line| field(line_text(line)));
+                let values: Vec<&[u8]> = fields.filter(|field| field.0 == b"data").map(|field| field.1).collect();
+                Some(Cow::Owned(values.join(&b'\n')))
+            }
         }
-        Some(Cow::Owned(joined))
     }
 
     /// The value of the `event` field; the last one wins.
     #[must_use]
-    pub fn name(&self) -> Option<&'a [u8]> {
-        self.values(b"event").last()
+    pub const fn name(&self) -> Option<&'a [u8]> {
+        self.name
     }
 
     /// The value of the `id` field; the last one wins, and one with a NUL is none.
     #[must_use]
-    pub fn id(&self) -> Option<&'a [u8]> {
-        self.values(b"id").filter(|value| memchr(0, value).is_none()).last()
+    pub const fn id(&self) -> Option<&'a [u8]> {
+        self.id
     }
 
     /// Whether a line is of a field that a careless reader may take for one of the standard's (`Data`, `data `), or
     /// is no field by its look, such as a line of JSON. Clients that follow the standard ignore such lines.
     #[must_use]
-    pub fn is_ambiguous(&self) -> bool {
-        Lines(self.split_bom().1).map(|line| field(line_text(line)).0).any(|name| {
-            let is_plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
-            !is_plain || FIELDS.iter().any(|known| *known != name && known.eq_ignore_ascii_case(name))
-        })
+    pub const fn is_ambiguous(&self) -> bool {
+        self.is_ambiguous
     }
 
-    /// The same event with other data: all other lines stay byte for byte, the first `data` line becomes the new
+    /// Writes the same event with other data: all other lines stay byte for byte, the first `data` line becomes the new
     /// one with its old line end, further ones go. Data of several lines becomes several `data` lines.
-    #[must_use]
-    pub fn with_data(&self, data: &[u8]) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.raw.len().saturating_add(data.len()));
+    pub fn write_with_data(&self, data: &[u8], out: &mut Vec<u8>) {
+        if let Data::Line(start, end) = self.data
+            && memchr2(b'\r', b'\n', data).is_none()
+            && let (Some(before), Some(behind)) = (self.raw.get(..start), self.raw.get(end..))
+        {
+            out.reserve(self.raw.len().saturating_add(data.len()));
+            for part in [before, b"data: ", data, behind] {
+                out.extend_from_slice(part);
+            }
+            return;
+        }
         let (bom, lines) = self.split_bom();
         out.extend_from_slice(bom);
         let mut is_written = false;
@@ -242,7 +283,7 @@ impl<'a> Event<'a> {
             let text = line_text(line);
             let is_data = field(text).0 == b"data";
             if !is_written && (is_data || text.is_empty()) {
-                write_data(&mut out, data, line.get(text.len()..).unwrap_or_default());
+                write_data(out, data, line.get(text.len()..).unwrap_or_default());
                 is_written = true;
             }
             if !is_data {
@@ -253,13 +294,12 @@ impl<'a> Event<'a> {
                 out.extend_from_slice(line);
             }
         }
-        out
     }
 
     /// The bytes of the same event with other identifiers: each `id` line becomes one with what `rename` makes of its
     /// value, and stays as it is where that is nothing, or where a NUL makes it no identifier. None if nothing changes.
     pub fn with_ids(&self, rename: &dyn Fn(&[u8]) -> Option<Vec<u8>>) -> Option<Vec<u8>> {
-        self.id()?;
+        self.id?;
         let (bom, lines) = self.split_bom();
         let mut out = Vec::with_capacity(self.raw.len().saturating_add(64));
         out.extend_from_slice(bom);
@@ -282,15 +322,8 @@ impl<'a> Event<'a> {
 
     /// The same event, of which these are the bytes now.
     #[must_use]
-    pub const fn over<'b>(&self, raw: &'b [u8]) -> Event<'b> {
-        Event { raw, has_bom: self.has_bom }
-    }
-
-    fn values(&self, name: &'static [u8]) -> impl Iterator<Item = &'a [u8]> + use<'a> {
-        Lines(self.split_bom().1)
-            .map(|line| field(line_text(line)))
-            .filter(move |field| field.0 == name)
-            .map(|f| f.1)
+    pub fn over<'b>(&self, raw: &'b [u8]) -> Event<'b> {
+        Event::read(raw, self.has_bom)
     }
 
     fn split_bom(&self) -> (&'a [u8], &'a [u8]) {
@@ -323,6 +356,12 @@ fn field(text: &[u8]) -> (&[u8], &[u8]) {
     };
     let value = rest.strip_prefix(b":").unwrap_or(rest);
     (name, value.strip_prefix(b" ").unwrap_or(value))
+}
+
+/// Whether a name that is none of the standard's could be taken for one, or is no name by its look.
+fn is_ambiguous(name: &[u8]) -> bool {
+    let is_plain = name.iter().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'));
+    !is_plain || FIELDS.iter().any(|known| *known != name && known.eq_ignore_ascii_case(name))
 }
 
 fn write_data(out: &mut Vec<u8>, data: &[u8], line_end: &[u8]) {

@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use crate::standing::reload;
 use crate::support::gateway::{POLICY, Setup};
-use crate::support::upstream::{Request, event, json, last_chunk, stream_head};
+use crate::support::upstream::{Request, chunk, event, json, last_chunk, stream_head};
 use crate::support::{Ask, Gateway, Step, Upstream, eventually, request, token};
 
 const ALL: &str = r#"{"name":"open"},{"name":"never"},{"name":"read"},{"name":"write"},{"name":"hidden"}"#;
@@ -53,6 +53,77 @@ fn each_caller_sees_his_own_of_the_same_answer_however_often_they_ask() {
         eventually(&label, || (gateway.metric("toolgate_list_items_total", &label) == count).then_some(()));
     }
     assert_eq!(upstream.requests().len(), usize::try_from(ROUNDS * 6).unwrap(), "the server is asked each time");
+}
+
+const PROGRESS: &str = r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progress":1}}"#;
+const CHANGED: &str = r#"{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"secret:1"}}"#;
+const WORKING: &str =
+    r#"{"jsonrpc":"2.0","method":"notifications/tasks/status","params":{"taskId":"t","status":"working"}}"#;
+
+/// The same list in a stream, with this before it and behind it, as the request says in a header. `END` is a line end.
+fn streaming(request: &Request) -> Vec<Step> {
+    let form = request.header("mcp-param-form").unwrap_or("data: LISTENDEND").to_owned();
+    let end = request.header("mcp-param-end").map_or("\n", |end| if end == "crlf" { "\r\n" } else { "\r" });
+    let text = form.replace("LIST", &answer(&request.id(), ALL)).replace("PROGRESS", PROGRESS);
+    let text = text.replace("CHANGED", CHANGED).replace("WORKING", WORKING).replace("BOM", "\u{feff}");
+    vec![stream_head(), chunk(&text.replace("END", end)), last_chunk()]
+}
+
+#[test]
+fn an_event_is_cut_for_each_caller_in_whatever_stream_it_comes() {
+    let upstream = Upstream::new(streaming);
+    let gateway = Gateway::before(&upstream);
+    for (form, told) in [
+        ("data: LISTENDEND", "data: LISTENDEND"),
+        ("event: messageENDdata:LISTENDEND", "event: messageENDdata: LISTENDEND"),
+        ("BOM: hiENDretry: 5ENDdata: LISTENDother: xENDEND", "BOM: hiENDretry: 5ENDdata: LISTENDother: xENDEND"),
+        ("data: PROGRESSENDENDdata: LISTENDEND", "data: PROGRESSENDENDdata: LISTENDEND"),
+        ("data: CHANGEDENDENDdata: LISTENDEND", "data: LISTENDEND"),
+        ("data: LISTENDENDdata: LISTENDEND", "data: LISTENDENDdata: LISTENDEND"),
+        ("data: LISTENDENDdata: PROGRESSENDEND", "data: LISTENDENDdata: PROGRESSENDEND"),
+        ("data: LIST", ""),
+    ] {
+        for (round, end) in ["lf", "lf", "lf", "crlf", "cr", "crlf", "lf"].iter().enumerate() {
+            for (subject, scopes) in [("alice", "r"), ("bob", ""), ("carol", "r w"), ("dave", "r"), ("erin", "w")] {
+                let id = (round * 70).to_string();
+                let ask = Ask::post(&token(subject, scopes), request(&id, "tools/list", "{}"));
+                let ask = if *end == "lf" { ask } else { ask.header("Mcp-Param-End", end) };
+                let response = gateway.ask(&ask.header("Mcp-Param-Form", form));
+                let told = told.replace("LIST", &answer(&id, seen(scopes))).replace("PROGRESS", PROGRESS);
+                let told = told.replace("BOM", "\u{feff}");
+                let end = if *end == "lf" {
+                    "\n"
+                } else if *end == "cr" {
+                    "\r"
+                } else {
+                    "\r\n"
+                };
+                assert_eq!(response.text(), told.replace("END", end), "{form} {subject}");
+                assert_eq!(response.header("cache-control"), Some("private, no-store"));
+            }
+        }
+    }
+}
+
+#[test]
+fn what_a_stream_says_of_tasks_and_where_it_goes_on_is_the_callers_own() {
+    let upstream = Upstream::new(streaming);
+    let gateway = Gateway::before(&upstream);
+    let form = "id: eENDdata: WORKINGENDENDid: fENDdata: LISTENDEND";
+    let told = |subject: &str, form: &str| {
+        let ask = Ask::post(&token(subject, "r"), request("1", "tools/list", "{}"));
+        gateway.ask(&ask.header("Mcp-Param-Form", form)).text()
+    };
+    let (alice, bob) = (told("alice", form), told("bob", form));
+    for (of_alice, of_bob) in alice.lines().zip(bob.lines()) {
+        assert_eq!(of_alice != of_bob, of_alice.starts_with("id: ") || of_alice.contains("taskId"), "{of_alice}");
+    }
+    assert!(alice.ends_with(&format!("data: {}\n\n", answer("1", seen("r")))), "{alice}");
+    for _ in 0..4 {
+        assert_eq!(told("alice", form), alice);
+        assert_eq!(told("bob", form), bob);
+        assert_eq!(told("carol", "data: LISTENDEND"), format!("data: {}\n\n", answer("1", seen("r"))));
+    }
 }
 
 #[test]
@@ -130,7 +201,7 @@ fn a_list_is_never_told_fresh_for_longer_than_its_token() {
 }
 
 /// Policies come and go while many ask, also for lists that change: whoever asks between two changes gets what is his by
-/// the policy of the moment, in the same words by one document (which may be remembered) and by a stream (which is not).
+/// the policy of the moment, in the same words by one document and by a stream, either of which may be remembered.
 #[test]
 #[expect(clippy::too_many_lines, reason = "one walk")]
 fn who_asks_while_policies_change_gets_his_own_by_the_one_of_the_moment() {
@@ -165,7 +236,7 @@ fn who_asks_while_policies_change_gets_his_own_by_the_one_of_the_moment() {
                     let said = if round % 9 == at { r#"{"name":"read"},{"name":"told"}"# } else { ALL };
                     let mut ask =
                         Ask::post(&token, request(&id, "tools/list", "{}")).header("Mcp-Param-Elements", said);
-                    let is_stream = round % 5 == 4;
+                    let is_stream = round % 2 == 1;
                     if is_stream {
                         ask = ask.header("Mcp-Param-Stream", "1");
                     }

@@ -44,6 +44,8 @@ pub(in crate::gateway) struct Line {
     is_kept: bool,
     /// How the answer goes on, if it is a stream.
     stream: Option<Chunks>,
+    /// The head of a stream that is not written yet: it goes out with the first part.
+    head: Vec<u8>,
     /// What of the time for a head the first one has used up already.
     used: Duration,
 }
@@ -86,6 +88,7 @@ impl Line {
             body: Some(Framing::Length(0)),
             is_kept: true,
             stream: None,
+            head: Vec::new(),
             used: Duration::ZERO,
         }
     }
@@ -144,7 +147,7 @@ impl Line {
         };
         self.body = head.framing;
         self.is_kept = head.is_kept;
-        self.stream = None;
+        (self.stream, self.head) = (None, Vec::new());
         Ok(head)
     }
 
@@ -204,6 +207,16 @@ impl Line {
         self.stream = Some(if is_1_1 { Chunks::Framed } else { Chunks::Bare });
         // The end of the connection is the end of the stream.
         self.is_kept = self.is_kept && is_1_1;
+    }
+
+    /// Has a stream begin with this head, as soon as anything is sent.
+    pub(super) fn begin(&mut self, head: Vec<u8>) {
+        self.head = head;
+    }
+
+    /// Whether the head of a stream is not written yet.
+    pub(super) const fn is_holding(&self) -> bool {
+        !self.head.is_empty()
     }
 
     /// What an answer says of the connection, where it is not what the client takes for granted.
@@ -277,17 +290,21 @@ impl Line {
         }
     }
 
-    /// Sends a part of a stream, and its end behind the last.
+    /// Sends a part of a stream, with its head before the first and its end behind the last. All of it is one write.
     pub(super) async fn send(&mut self, bytes: &[u8], is_last: bool) -> Result<(), Gone> {
-        let size = format!("{:x}\r\n", bytes.len());
-        let end: &[u8] = if is_last { b"\r\n0\r\n\r\n" } else { b"\r\n" };
-        match self.stream {
-            Some(Chunks::Framed) if bytes.is_empty() && is_last => self.write(&[b"0\r\n\r\n"]).await,
-            // A chunk of no bytes would be the last.
-            Some(Chunks::Framed) if bytes.is_empty() => Ok(()),
-            Some(Chunks::Framed) => self.write(&[size.as_bytes(), bytes, end]).await,
-            Some(Chunks::Bare) | None => self.write(&[bytes]).await,
+        let mut front = std::mem::take(&mut self.head);
+        let is_framed = self.stream == Some(Chunks::Framed);
+        let end: &[u8] = match (is_framed, bytes.is_empty(), is_last) {
+            (true, false, true) => b"\r\n0\r\n\r\n",
+            (true, false, false) => b"\r\n",
+            (true, true, true) => b"0\r\n\r\n",
+            (true, true, false) | (false, _, _) => b"",
+        };
+        // A chunk of no bytes would be the last.
+        if is_framed && !bytes.is_empty() {
+            front.extend_from_slice(format!("{:x}\r\n", bytes.len()).as_bytes());
         }
+        self.write(&[&front, bytes, end]).await
     }
 
     /// Whether another request may follow at once.

@@ -148,6 +148,8 @@ pub(crate) struct Client {
     socket: Option<TcpStream>,
     last: Framing,
     method: String,
+    /// What came behind an event in the same chunk.
+    behind: Vec<u8>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -170,7 +172,7 @@ impl Client {
 
     pub(crate) fn over(stream: impl Wire + 'static) -> Self {
         let stream = BufReader::<Box<dyn Wire>>::new(Box::new(stream));
-        Self { stream, socket: None, last: Framing::Length(0), method: String::new() }
+        Self { stream, socket: None, last: Framing::Length(0), method: String::new(), behind: Vec::new() }
     }
 
     #[track_caller]
@@ -255,6 +257,9 @@ impl Client {
     }
 
     pub(crate) fn try_chunk(&mut self) -> std::io::Result<Option<Vec<u8>>> {
+        if !self.behind.is_empty() {
+            return Ok(Some(std::mem::take(&mut self.behind)));
+        }
         let mut line = String::new();
         self.stream.read_line(&mut line)?;
         let length = usize::from_str_radix(line.trim_end(), 16);
@@ -270,14 +275,17 @@ impl Client {
     #[track_caller]
     pub(crate) fn event(&mut self) -> Option<String> {
         let mut text = Vec::new();
-        while !text.ends_with(b"\n\n") {
+        loop {
             match self.chunk() {
                 Some(chunk) => text.extend_from_slice(&chunk),
                 None if text.is_empty() => return None,
                 None => panic!("half an event: {:?}", String::from_utf8_lossy(&text)),
             }
+            if let Some(end) = text.windows(2).position(|end| end == b"\n\n") {
+                self.behind = text.split_off(end + 2);
+                return Some(String::from_utf8(text).unwrap());
+            }
         }
-        Some(String::from_utf8(text).unwrap())
     }
 
     /// Whether the gateway closes the connection without another byte.

@@ -139,6 +139,34 @@ fn parts_of_a_stream_are_chunks_and_none_of_them_ends_it() {
     });
 }
 
+#[test]
+fn the_head_of_a_stream_goes_out_with_what_is_sent_first() {
+    const HEAD: &str = "HTTP/1.1 200 OK\r\n\r\n";
+    run(async {
+        for (bytes, is_last, told) in [
+            (&b""[..], false, ""),
+            (b"", true, "0\r\n\r\n"),
+            (b"data", false, "4\r\ndata\r\n"),
+            (b"data", true, "4\r\ndata\r\n0\r\n\r\n"),
+        ] {
+            let (mut line, mut theirs) = line(4096);
+            line.listen(true);
+            line.begin(HEAD.into());
+            assert!(line.is_holding());
+            line.send(bytes, is_last).await.unwrap();
+            assert!(!line.is_holding());
+            line.send(b"more", false).await.unwrap();
+            let expected = format!("{HEAD}{told}4\r\nmore\r\n");
+            assert_eq!(got(&mut theirs, expected.len()).await, expected);
+        }
+        let (mut line, mut theirs) = line(4096);
+        line.listen(false);
+        line.begin(HEAD.into());
+        line.send(b"bare", true).await.unwrap();
+        assert_eq!(got(&mut theirs, HEAD.len() + 4).await, format!("{HEAD}bare"));
+    });
+}
+
 /// A pipe of one byte takes each of them apart, and a task that has done much is told to wait in between.
 #[test]
 fn all_is_written_however_slowly_it_is_taken() {
