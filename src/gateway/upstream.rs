@@ -7,14 +7,14 @@
 mod line;
 
 use std::path::PathBuf;
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, Weak};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use line::{Failure, Io, Line};
 
@@ -51,20 +51,34 @@ pub struct UpstreamSettings {
     pub answer_timeout: Duration,
 }
 
-/// Idle connections that a thread keeps, and for how long: shorter than servers usually keep theirs.
+/// Idle connections that a thread keeps.
 const IDLE_CONNECTIONS: usize = 256;
-const IDLE_TIME: Duration = Duration::from_secs(4);
+/// How often they are looked through. Those that were idle the last time, too, are closed: sooner than servers close theirs.
+const LOOK: Duration = Duration::from_secs(2);
 
 /// The upstream.
 pub struct Upstream {
     settings: UpstreamSettings,
     /// The path, as it is sent; nothing where it or the host cannot be.
     path: Option<String>,
-    pools: [Pool; POOLS],
+    pools: [Mutex<Pool>; POOLS],
 }
 
-/// Connections that are idle, the last used last.
-type Pool = Mutex<Vec<Line>>;
+#[derive(Default)]
+struct Pool {
+    /// Connections that are idle, the last used last.
+    idle: Vec<Line>,
+    /// Whether somebody looks through them.
+    is_watched: bool,
+}
+
+impl Pool {
+    /// Closes those that have been idle since the last look; whether any are left.
+    fn look(&mut self) -> bool {
+        self.idle.retain_mut(|line| !std::mem::replace(&mut line.was_idle, true));
+        !self.idle.is_empty()
+    }
+}
 
 /// Each thread has a pool of its own, as long as there are no more of them, so that no two wait for each other. Where tasks
 /// move between threads, a connection may be given back to another pool than it was taken from; it works from any.
@@ -162,10 +176,7 @@ impl Upstream {
     /// An idle connection that is still open, the last used first.
     async fn take_idle(&self) -> Option<Line> {
         loop {
-            let mut line = self.pools.get(own_pool())?.lock().ok()?.pop()?;
-            if line.idle_since.elapsed() > IDLE_TIME {
-                continue;
-            }
+            let mut line = self.pools.get(own_pool())?.lock().ok()?.idle.pop()?;
             // A server that closed it meanwhile must not get the request.
             if line.is_usable().await {
                 return Some(line);
@@ -174,23 +185,33 @@ impl Upstream {
     }
 
     /// Takes back the connection of an answer that was read to its end.
-    pub async fn give_back(&self, exchange: Exchange) {
+    pub async fn give_back(self: &Arc<Self>, exchange: Exchange) {
         let Exchange { mut line, framing, is_kept, .. } = exchange;
         if !is_kept || !framing.is_end() || !line.is_usable().await {
             return;
         }
-        line.idle_since = Instant::now();
-        let Some(Ok(mut idle)) = self.pools.get(own_pool()).map(Mutex::lock) else { return };
-        if idle.len() >= IDLE_CONNECTIONS {
-            idle.remove(0);
+        line.was_idle = false;
+        let number = own_pool();
+        let Some(Ok(mut pool)) = self.pools.get(number).map(Mutex::lock) else { return };
+        if pool.idle.len() >= IDLE_CONNECTIONS {
+            pool.idle.remove(0);
         }
-        idle.push(line);
+        pool.idle.push(line);
+        if !std::mem::replace(&mut pool.is_watched, true) {
+            tokio::spawn(look_through(Arc::downgrade(self), number));
+        }
     }
+}
 
-    /// Closes connections that have been idle for too long.
-    pub fn reap(&self) {
-        for mut idle in self.pools.iter().filter_map(|pool| pool.lock().ok()) {
-            idle.retain(|line| line.idle_since.elapsed() <= IDLE_TIME);
+/// Looks through a pool for as long as there is something in it.
+async fn look_through(upstream: Weak<Upstream>, number: usize) {
+    loop {
+        sleep(LOOK).await;
+        let Some(upstream) = upstream.upgrade() else { return };
+        let Some(Ok(mut pool)) = upstream.pools.get(number).map(Mutex::lock) else { return };
+        pool.is_watched = pool.look();
+        if !pool.is_watched {
+            return;
         }
     }
 }

@@ -38,6 +38,31 @@ fn what_comes_on_an_idle_connection_is_nobodys() {
     gateway.is_well();
 }
 
+/// A server that closes nothing by itself is not left with connections that nobody uses.
+#[test]
+fn a_connection_that_nobody_uses_is_closed() {
+    use std::io::{Read, Write};
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let mut upstream = Upstream::fine();
+    upstream.url = format!("http://{}/mcp", listener.local_addr().unwrap());
+    let answering = std::thread::spawn(move || {
+        let (mut one, _) = listener.accept().unwrap();
+        one.set_read_timeout(Some(std::time::Duration::from_secs(30))).unwrap();
+        for _ in 0..2 {
+            assert!(one.read(&mut [0; 9000]).unwrap() > 0, "both come on this connection");
+            one.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").unwrap();
+        }
+        one.read(&mut [0; 1]).unwrap()
+    });
+    let gateway = Setup::before(&upstream).arg("--threads", "1").start();
+    let progress =
+        r#"{"jsonrpc":"2.0","method":"notifications/progress","params":{"progressToken":1,"progress":1}}"#;
+    for _ in 0..2 {
+        assert_eq!(gateway.ask(&post(progress)).status, 202);
+    }
+    assert_eq!(answering.join().unwrap(), 0, "the gateway hangs up");
+}
+
 /// The rest of a body that the upstream did not wait for must not be the beginning of the next request.
 #[test]
 fn a_connection_whose_request_was_answered_early_is_not_used_again() {

@@ -4,7 +4,6 @@ use std::future::poll_fn;
 use std::io::IoSlice;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
-use std::time::Instant;
 
 use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -32,7 +31,8 @@ pub(super) struct Line {
     is_begun: bool,
     /// Whether the upstream can be written to no more; what it answered can still be read.
     is_torn: bool,
-    pub(super) idle_since: Instant,
+    /// Whether it was idle already when idle connections were last looked through.
+    pub(super) was_idle: bool,
 }
 
 /// Why a request was not answered.
@@ -58,7 +58,7 @@ impl Line {
             body: Bytes::new(),
             is_begun: false,
             is_torn: false,
-            idle_since: Instant::now(),
+            was_idle: false,
         }
     }
 
