@@ -27,12 +27,11 @@ pub mod standing;
 pub mod tasks;
 pub mod upstream;
 pub mod verified;
+pub mod waits;
 pub mod who;
 
-use std::future::poll_fn;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::task::Poll;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use async_trait::async_trait;
@@ -66,6 +65,7 @@ use standing::Changes;
 use tasks::Makers;
 use upstream::Upstream;
 use verified::VerifiedCache;
+use waits::{Alarm, Waits};
 use who::Proofs;
 
 /// What bounds a request and its answer.
@@ -285,8 +285,9 @@ impl Gateway {
     /// Serves one HTTP/1.1 connection to its end.
     async fn converse(&self, mut client: Client, shutdown: &ShutdownWatch) {
         let limits = &self.config.limits;
+        let mut waits = Waits::default();
         loop {
-            match client.next(limits.keepalive, limits.header_timeout).await {
+            match client.next(&mut waits.alarm, limits.keepalive, limits.header_timeout).await {
                 Next::Request => {}
                 Next::Malformed => {
                     let status = self.malformed();
@@ -303,7 +304,7 @@ impl Gateway {
                 client.close_after();
             }
             // Apart, so that a connection that waits for its next request is small.
-            if Box::pin(exchange::serve(self, &mut client, shutdown, is_full)).await.is_err() {
+            if Box::pin(exchange::serve(self, &mut client, shutdown, &mut waits, is_full)).await.is_err() {
                 // Nobody is there, or the answer was broken off: the connection must not live on.
                 return client.abort().await;
             }
@@ -353,7 +354,7 @@ impl HttpServerApp for Gateway {
         }
         let mut client = Client::of(session);
         let (_guard, is_full) = self.enter();
-        match exchange::serve(self, &mut client, shutdown, is_full).await {
+        match exchange::serve(self, &mut client, shutdown, &mut Waits::default(), is_full).await {
             Ok(()) => client.finish_two().await,
             Err(Gone) => client.abort().await,
         }
@@ -373,12 +374,7 @@ pub(crate) fn now() -> (UnixTime, Duration) {
 
 /// Waits for at most so long. What is ready at once needs no timer.
 pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
-    let mut work = std::pin::pin!(work);
-    let first = poll_fn(|context| Poll::Ready(work.as_mut().poll(context))).await;
-    match first {
-        Poll::Ready(done) => Some(done),
-        Poll::Pending => timeout(limit, work).await.ok(),
-    }
+    Alarm::default().within(limit, work).await
 }
 
 /// Writes an answer of the gateway's own, readable for an allowed origin.

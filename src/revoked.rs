@@ -1,10 +1,15 @@
 //! What is revoked at this moment, and the news that it has changed.
 
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
 
 use arc_swap::ArcSwap;
 use bytes::Bytes;
-use tokio::sync::watch;
+use tokio::sync::Notify;
+use tokio::sync::futures::OwnedNotified;
 
 use crate::caller::Caller;
 use crate::live::{Held, Reload};
@@ -14,8 +19,10 @@ use crate::token::{self, Bearer, Revocations};
 #[derive(Debug)]
 pub struct Revoked {
     list: ArcSwap<Revocations>,
-    /// Counts up with every list that came into force; whoever holds a stream open listens to it.
-    generation: watch::Sender<u64>,
+    /// Counts up with every list that came into force.
+    generation: AtomicU64,
+    /// Tells of each; whoever holds a request open listens.
+    news: Arc<Notify>,
     /// Why the newest file is not in force, if it is not.
     trouble: Mutex<Option<String>>,
     /// What the list in force was read from.
@@ -26,7 +33,8 @@ impl Default for Revoked {
     fn default() -> Self {
         Self {
             list: ArcSwap::default(),
-            generation: watch::Sender::new(0),
+            generation: AtomicU64::new(0),
+            news: Arc::default(),
             trouble: Mutex::default(),
             text: Mutex::default(),
         }
@@ -40,28 +48,23 @@ impl Revoked {
         self.list.load().revokes(caller, token)
     }
 
-    /// Tells of every change from now on.
-    #[must_use]
-    pub fn changes(&self) -> watch::Receiver<u64> {
-        self.generation.subscribe()
-    }
-
     /// Watches over a caller and its token, as it stands in this `Authorization` header. They were held against the
     /// list of this generation.
     #[must_use]
-    pub fn watch<'a>(&'a self, caller: &'a Caller, authorization: Option<Bytes>, generation: u64) -> Watch<'a> {
-        let mut changes = self.changes();
-        // A change that came before it could be heard of counts too.
-        if *changes.borrow_and_update() != generation {
-            changes.mark_changed();
-        }
-        Watch { revoked: self, caller, authorization, changes }
+    pub fn watch<'a>(
+        &'a self,
+        caller: &'a Caller,
+        authorization: Option<Bytes>,
+        generation: u64,
+        ear: &'a mut Ear,
+    ) -> Watch<'a> {
+        Watch { revoked: self, caller, authorization, generation, ear }
     }
 
     /// The list in force; 0 is none.
     #[must_use]
     pub fn generation(&self) -> u64 {
-        *self.generation.borrow()
+        self.generation.load(Ordering::Acquire)
     }
 
     /// How many entries the list in force has.
@@ -94,20 +97,50 @@ pub struct Watch<'a> {
     revoked: &'a Revoked,
     caller: &'a Caller,
     authorization: Option<Bytes>,
-    changes: watch::Receiver<u64>,
+    /// The last list that they were held against.
+    generation: u64,
+    ear: &'a mut Ear,
+}
+
+/// What a task hears of changes with, kept from one request to the next: to stop listening and begin again costs more than
+/// to go on.
+#[derive(Debug, Default)]
+pub struct Ear(Option<Pin<Box<OwnedNotified>>>);
+
+impl Ear {
+    /// Has the task that looks woken at the next change; whether one has come since the last look.
+    fn poll(&mut self, news: &Arc<Notify>, context: &mut Context<'_>) -> bool {
+        let heard = self.0.get_or_insert_with(|| Box::pin(Arc::clone(news).notified_owned()));
+        let has_come = heard.as_mut().poll(context).is_ready();
+        if has_come {
+            self.0 = None;
+        }
+        has_come
+    }
 }
 
 impl Watch<'_> {
     /// Waits until the caller or its token is revoked: at once if it is, for ever if it never is.
     pub async fn until_revoked(&mut self) {
-        while self.changes.changed().await.is_ok() {
-            if self.is_revoked() {
-                // Whoever asks again gets the same answer.
-                self.changes.mark_changed();
-                return;
+        poll_fn(|context| self.poll_revoked(context)).await
+    }
+
+    fn poll_revoked(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            // Listening comes first: what changes after the look is heard of.
+            let is_listening = !self.ear.poll(&self.revoked.news, context);
+            let generation = self.revoked.generation();
+            if generation != self.generation {
+                if self.is_revoked() {
+                    // Whoever asks again gets the same answer.
+                    return Poll::Ready(());
+                }
+                self.generation = generation;
+            }
+            if is_listening {
+                return Poll::Pending;
             }
         }
-        std::future::pending().await
     }
 
     fn is_revoked(&self) -> bool {
@@ -133,7 +166,8 @@ impl Held for Revoked {
             *held = Some(text.to_owned());
         }
         // The list first: whoever hears of the change must find it.
-        self.generation.send_modify(|generation| *generation = generation.saturating_add(1));
+        self.generation.fetch_add(1, Ordering::AcqRel);
+        self.news.notify_waiters();
         Reload::Done(self.generation())
     }
 
@@ -145,6 +179,8 @@ impl Held for Revoked {
 
 #[cfg(test)]
 mod tests {
+    use std::task::{Wake, Waker};
+
     use super::*;
     use crate::caller::UnixTime;
 
@@ -165,15 +201,47 @@ mod tests {
         assert!(revoked.is_empty() && !revoked.revokes(&mallory, &token));
     }
 
+    #[derive(Default)]
+    struct Woken(AtomicU64);
+
+    impl Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    impl Woken {
+        fn times(&self) -> u64 {
+            self.0.swap(0, Ordering::Relaxed)
+        }
+    }
+
+    fn look(watch: &mut Watch<'_>, woken: &Arc<Woken>) -> bool {
+        let waker = Waker::from(Arc::clone(woken));
+        watch.poll_revoked(&mut Context::from_waker(&waker)).is_ready()
+    }
+
     #[test]
-    fn every_change_is_heard_of() {
-        let revoked = Revoked::default();
-        let mut changes = revoked.changes();
-        assert!(!changes.has_changed().unwrap());
-        revoked.replace("r", "sub: [mallory]");
-        assert!(changes.has_changed().unwrap());
-        changes.mark_unchanged();
-        revoked.replace("r", "sub: mallory");
-        assert!(!changes.has_changed().unwrap(), "nothing new is in force");
+    fn every_change_is_heard_of_by_whoever_it_is_about() {
+        let (revoked, woken) = (Revoked::default(), Arc::<Woken>::default());
+        let (alice, mallory) = (Caller::new("i", "alice", UnixTime(9)), Caller::new("i", "mallory", UnixTime(9)));
+        let header = Some(Bytes::from_static(b"Bearer t"));
+        // Ears that were used for somebody else before.
+        let (mut one, mut two) = (Ear::default(), Ear::default());
+        assert!(!look(&mut revoked.watch(&mallory, header.clone(), 0, &mut one), &woken));
+        assert!(!look(&mut revoked.watch(&alice, header.clone(), 0, &mut two), &woken));
+        let mut of_alice = revoked.watch(&alice, header.clone(), 0, &mut one);
+        let mut of_mallory = revoked.watch(&mallory, header.clone(), 0, &mut two);
+        assert!(!look(&mut of_alice, &woken) && !look(&mut of_mallory, &woken));
+        assert_eq!(woken.times(), 0);
+        for (list, hear) in [("sub: [eve]", 2), ("sub: eve", 0), ("sub: [mallory]", 2)] {
+            revoked.replace("r", list);
+            assert_eq!(woken.times(), hear, "{list}");
+            assert!(!look(&mut of_alice, &woken), "{list}");
+            assert_eq!(look(&mut of_mallory, &woken), list.contains("mallory"), "{list}");
+        }
+        assert!(look(&mut of_mallory, &woken), "whoever asks again gets the same answer");
+        let mut late = revoked.watch(&mallory, header, 1, &mut one);
+        assert!(look(&mut late, &woken), "what changed before the watch began counts, too");
     }
 }

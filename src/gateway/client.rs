@@ -18,6 +18,7 @@ use pingora_http::ResponseHeader;
 
 use super::answer::Gone;
 use super::record::address;
+use super::waits::Alarm;
 pub use crate::http1::client::{Head, Reply};
 use crate::http1::fields::Fields;
 use crate::http1::framing::Framing;
@@ -100,9 +101,9 @@ impl Client {
     }
 
     /// Waits for the next request, and reads its head. HTTP/1.1 alone has a next one.
-    pub async fn next(&mut self, idle: Duration, header: Duration) -> Next {
+    pub async fn next(&mut self, alarm: &mut Alarm, idle: Duration, header: Duration) -> Next {
         let Link::One(line) = &mut self.link else { return Next::End };
-        let next = line.next(idle, header).await;
+        let next = line.next(alarm, idle, header).await;
         match next {
             Ok(head) => {
                 self.head = head;

@@ -7,7 +7,6 @@ use bytes::Bytes;
 use http::StatusCode;
 use pingora_core::server::ShutdownWatch;
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::Config;
 use super::answer::Gone;
@@ -22,6 +21,7 @@ use super::record::Report;
 use super::standing::{Changes, Seen, Standing};
 use super::tasks::{Context, Makers, Told};
 use super::upstream::Exchange;
+use super::waits::{Alarm, deadline};
 use crate::http1::fields::Fields;
 use crate::judge::{self, apps};
 use crate::live::{Live, Snapshot};
@@ -171,6 +171,7 @@ impl Passage<'_> {
         shutdown: &ShutdownWatch,
         watch: &mut Watch<'_>,
         silence: Duration,
+        alarm: &mut Alarm,
     ) -> Result<Ending, Unpassed> {
         let content = self.inspect(client, exchange)?;
         self.page = self.page.take().filter(|_| exchange.status().is_success());
@@ -184,7 +185,7 @@ impl Passage<'_> {
             biased;
             () = client.left() => return Err(Unpassed::Gone),
             () = watch.until_revoked() => return Err(Refusal::TokenRevoked.into()),
-            body = exchange.whole(limit, silence, &mut room) => body?,
+            body = exchange.whole(limit, silence, alarm, &mut room) => body?,
         };
         // Before the client can know the answer, and use the id again.
         self.in_flight = None;
@@ -590,12 +591,6 @@ const RETIRED: &[u8] = b": the HTTP+SSE transport of MCP 2024-11-05 is not serve
 fn is_harmless_text(body: &[u8]) -> bool {
     const LONGEST: usize = 1024;
     body.len() <= LONGEST && body.is_ascii() && !body.iter().any(|byte| matches!(byte, b'{' | b'[' | b'<'))
-}
-
-/// A year is for ever here, and does not overflow a clock.
-fn deadline(remaining: Duration) -> Instant {
-    let now = Instant::now();
-    now.checked_add(remaining.min(Duration::from_secs(31_536_000))).unwrap_or(now)
 }
 
 /// Waits for the next change; for ever where there is none to come.

@@ -20,6 +20,7 @@ use super::listed::Page;
 use super::record::Record;
 use super::standing::Standing;
 use super::tasks::Context;
+use super::waits::Waits;
 use super::who::{self, Who, who};
 use super::{Gateway, metadata, now};
 use crate::caller::UnixTime;
@@ -87,13 +88,14 @@ pub async fn serve(
     gateway: &Gateway,
     client: &mut Client,
     shutdown: &ShutdownWatch,
+    waits: &mut Waits,
     is_full: bool,
 ) -> Result<(), Gone> {
     let mut record = Record::new(&gateway.report, client);
     let snapshot = gateway.live.snapshot();
     record.generation = snapshot.generation;
     let stop = match route(gateway, client, &snapshot, is_full) {
-        Ok(Routed::Endpoint) => judged(gateway, client, shutdown, &snapshot, &mut record).await,
+        Ok(Routed::Endpoint) => judged(gateway, client, shutdown, waits, &snapshot, &mut record).await,
         Ok(Routed::Answered(answer)) => {
             if intake::is_body_uncertain(client) {
                 client.close_after();
@@ -150,6 +152,7 @@ async fn judged(
     gateway: &Gateway,
     client: &mut Client,
     shutdown: &ShutdownWatch,
+    waits: &mut Waits,
     snapshot: &Arc<Snapshot>,
     record: &mut Record,
 ) -> Result<Ending, Stop> {
@@ -162,7 +165,7 @@ async fn judged(
     let arriving = Some(gateway.arriving.enter(caller.key(&gateway.callers))?);
     let mut passage = passage(gateway, snapshot, &caller, revocations, now);
     passage.nonce = nonce(gateway, client);
-    let mut turn = Turn { gateway, client, shutdown, record, arriving };
+    let mut turn = Turn { gateway, client, shutdown, waits, record, arriving };
     if method == Method::POST {
         turn.message(&mut passage).await
     } else {
@@ -215,6 +218,7 @@ pub(super) struct Turn<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) client: &'a mut Client,
     shutdown: &'a ShutdownWatch,
+    waits: &'a mut Waits,
     pub(super) record: &'a mut Record,
     /// Its place among what arrives, or is forwarded and makes room.
     arriving: Option<Place<'a>>,
@@ -319,7 +323,8 @@ impl<'a> Turn<'a> {
         let head = head_for_upstream(self.gateway, self.client, &method, passage.caller, &bound, &permit).await?;
         let started = Instant::now();
         let revoked = &self.gateway.revoked;
-        let mut watch = who::watch(revoked, passage.caller, passage.revocations, self.client);
+        let Waits { alarm, ear } = &mut *self.waits;
+        let mut watch = who::watch(revoked, passage.caller, passage.revocations, self.client, ear);
         let sent = tokio::select! {
             biased;
             () = self.client.left() => {
@@ -330,7 +335,7 @@ impl<'a> Turn<'a> {
                 self.record.abandoned();
                 return Err(Refusal::TokenRevoked.into());
             }
-            sent = upstream.send(&permit, head, body) => sent,
+            sent = upstream.send(&permit, head, body, alarm) => sent,
         };
         self.record.upstream(started.elapsed(), sent.as_ref().map(|exchange| exchange.status().as_u16()));
         let mut exchange = sent?;
@@ -349,7 +354,7 @@ impl<'a> Turn<'a> {
         }
         self.record.status = exchange.status().as_u16();
         let silence = upstream.settings().answer_timeout;
-        let passed = passage.pass(self.client, &mut exchange, self.shutdown, &mut watch, silence).await;
+        let passed = passage.pass(self.client, &mut exchange, self.shutdown, &mut watch, silence, alarm).await;
         self.record.tallies = std::mem::take(&mut passage.tallies);
         self.record.is_stream = passage.is_stream;
         self.record.ending = passage.ending;

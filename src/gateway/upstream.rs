@@ -19,6 +19,7 @@ use tokio::time::{sleep, timeout};
 use line::{Failure, Io, Line};
 
 use super::intake::Room;
+use super::waits::Alarm;
 use crate::http1::fields::Fields;
 use crate::http1::framing::Framing;
 use crate::http1::is_value;
@@ -121,13 +122,16 @@ impl Upstream {
     ///
     /// # Errors
     /// [`Refusal::UpstreamDown`], [`Refusal::UpstreamTooSlow`], [`Refusal::UpstreamNonsense`].
-    pub async fn send(&self, _permit: &Permit<'_>, head: RequestHead, body: Bytes) -> Result<Exchange, Refusal> {
+    pub async fn send(
+        &self,
+        _permit: &Permit<'_>,
+        head: RequestHead,
+        body: Bytes,
+        alarm: &mut Alarm,
+    ) -> Result<Exchange, Refusal> {
         let head = head.finish(body.len());
-        let exchange = std::pin::pin!(self.exchange(head, body));
-        match timeout(self.settings.answer_timeout, exchange).await {
-            Ok(result) => result,
-            Err(_elapsed) => Err(Refusal::UpstreamTooSlow),
-        }
+        let exchange = self.exchange(head, body);
+        alarm.within(self.settings.answer_timeout, exchange).await.unwrap_or(Err(Refusal::UpstreamTooSlow))
     }
 
     async fn exchange(&self, head: Bytes, body: Bytes) -> Result<Exchange, Refusal> {
@@ -259,11 +263,17 @@ impl Exchange {
     /// # Errors
     /// As [`Self::chunk`]; [`Refusal::UpstreamTooLarge`], and [`Refusal::UpstreamTooSlow`] after a silence of
     /// `silence`; [`Refusal::Overloaded`].
-    pub async fn whole(&mut self, limit: usize, silence: Duration, room: &mut Room<'_>) -> Result<Bytes, Refusal> {
+    pub async fn whole(
+        &mut self,
+        limit: usize,
+        silence: Duration,
+        alarm: &mut Alarm,
+        room: &mut Room<'_>,
+    ) -> Result<Bytes, Refusal> {
         let mut first: Option<Bytes> = None;
         let mut all = Vec::new();
         while let Some(chunk) =
-            timeout(silence, self.chunk()).await.map_err(|_elapsed| Refusal::UpstreamTooSlow)??
+            alarm.within(silence, self.chunk()).await.unwrap_or(Err(Refusal::UpstreamTooSlow))?
         {
             let held = first.as_ref().map_or(all.len(), Bytes::len);
             if held.saturating_add(chunk.len()) > limit {

@@ -10,7 +10,7 @@ use super::known::Known;
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
 use crate::remote::Route;
-use crate::revoked::{Revoked, Watch};
+use crate::revoked::{Ear, Revoked, Watch};
 use crate::token::{self, Bearer, DpopTerms, Issuers, Presented, ProofId, Scheme, Verified};
 
 /// Who calls.
@@ -59,8 +59,14 @@ pub fn presented(head: &Head) -> Result<(Scheme, Bearer<'_>), Refusal> {
 /// Watches over the caller of this request, and the token it came with, from the list of `revocations` on that it was
 /// held against.
 #[must_use]
-pub fn watch<'a>(revoked: &'a Revoked, caller: &'a Caller, revocations: u64, client: &Client) -> Watch<'a> {
-    revoked.watch(caller, client.head().fields.first_shared("authorization"), revocations)
+pub fn watch<'a>(
+    revoked: &'a Revoked,
+    caller: &'a Caller,
+    revocations: u64,
+    client: &Client,
+    ear: &'a mut Ear,
+) -> Watch<'a> {
+    revoked.watch(caller, client.head().fields.first_shared("authorization"), revocations, ear)
 }
 
 async fn verified(

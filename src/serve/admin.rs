@@ -17,6 +17,7 @@ use crate::gateway::identity::IdentityTokens;
 use crate::gateway::intake::{expects_continue, is_body_uncertain};
 use crate::gateway::listed::Listed;
 use crate::gateway::upstream::Upstream;
+use crate::gateway::waits::Alarm;
 use crate::gateway::within;
 use crate::json::quoted;
 use crate::live::Live;
@@ -182,9 +183,9 @@ const HEADER: Duration = Duration::from_secs(10);
 #[async_trait]
 impl ServerApp for Admin {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let mut client = Client::on(stream);
+        let (mut client, mut alarm) = (Client::on(stream), Alarm::default());
         loop {
-            let answer = match client.next(KEEPALIVE, HEADER).await {
+            let answer = match client.next(&mut alarm, KEEPALIVE, HEADER).await {
                 Next::Request if client.head().is_ambiguous => text(400, "this is no request\n".into()),
                 Next::Request => self.answer(&mut client).await,
                 Next::Malformed => {

@@ -16,6 +16,7 @@ use tokio::time::timeout;
 
 use super::super::answer::Gone;
 use super::super::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
+use super::super::waits::Alarm;
 use super::super::within;
 use super::{CutShort, Head, WRITE};
 use crate::http1::Nonsense;
@@ -133,15 +134,15 @@ impl Line {
 
     /// Waits for the next request for as long as a connection may be idle, and for the rest of its head for as long as that may
     /// take.
-    pub(super) async fn next(&mut self, idle: Duration, header: Duration) -> Result<Head, Next> {
+    pub(super) async fn next(&mut self, alarm: &mut Alarm, idle: Duration, header: Duration) -> Result<Head, Next> {
         if self.buffer.is_empty() {
-            match within(idle, self.fill(LEAST_ROOM)).await {
+            match alarm.within(idle, self.fill(LEAST_ROOM)).await {
                 Some(Ok(true)) => {}
                 Some(_) | None => return Err(Next::End),
             }
         }
         let used = std::mem::take(&mut self.used);
-        let head = match within(header.saturating_sub(used), self.head()).await {
+        let head = match alarm.within(header.saturating_sub(used), self.head()).await {
             Some(head) => head?,
             None => return Err(Next::End),
         };

@@ -1,0 +1,111 @@
+//! What a task waits with: kept from one request to the next, because setting it up costs more than most waits take.
+
+use std::future::poll_fn;
+use std::pin::{Pin, pin};
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep, sleep_until};
+
+use crate::revoked::Ear;
+
+/// What a task waits with.
+#[derive(Debug, Default)]
+pub struct Waits {
+    /// Bounds its waits.
+    pub alarm: Alarm,
+    /// Tells it of what is revoked.
+    pub ear: Ear,
+}
+
+/// Bounds the waits of one task, one after the other.
+///
+/// Nearly all of them are over long before their time, and setting a timer for each would cost a call a twentieth of what
+/// it takes. So the timer stays where it was set for an earlier wait, and is only looked at again when it goes off.
+#[derive(Debug, Default)]
+pub struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    /// Waits for at most so long; none when the time is over. What is ready at once needs no timer.
+    pub async fn within<T>(&mut self, limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+        let mut work = pin!(work);
+        let mut end = None;
+        poll_fn(|context| {
+            if let Poll::Ready(done) = work.as_mut().poll(context) {
+                return Poll::Ready(Some(done));
+            }
+            let end = *end.get_or_insert_with(|| deadline(limit));
+            let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(end)));
+            if sleep.deadline() > end {
+                sleep.as_mut().reset(end);
+            }
+            loop {
+                ready!(sleep.as_mut().poll(context));
+                if sleep.deadline() >= end {
+                    return Poll::Ready(None);
+                }
+                // It went off for a wait that is over.
+                sleep.as_mut().reset(end);
+            }
+        })
+        .await
+    }
+}
+
+/// The end of a time that begins now. A year is for ever here, and does not overflow a clock.
+pub fn deadline(remaining: Duration) -> Instant {
+    let now = Instant::now();
+    now.checked_add(remaining.min(Duration::from_secs(31_536_000))).unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::future::{pending, ready};
+
+    use tokio::task::yield_now;
+
+    use super::*;
+
+    const SHORT: Duration = Duration::from_millis(20);
+    const LONG: Duration = Duration::from_secs(3600);
+
+    fn run(test: impl Future<Output = ()>) {
+        tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(test);
+    }
+
+    #[test]
+    fn each_wait_has_its_own_time() {
+        run(async {
+            let mut alarm = Alarm::default();
+            assert_eq!(alarm.within(Duration::ZERO, ready(1)).await, Some(1), "what is ready needs no time");
+            assert!(alarm.0.is_none(), "and no timer");
+            for (limit, others) in [(SHORT, LONG), (SHORT, SHORT), (Duration::ZERO, LONG)] {
+                assert_eq!(alarm.within(others, yield_now()).await, Some(()));
+                let began = Instant::now();
+                assert_eq!(alarm.within(limit, pending::<()>()).await, None);
+                assert!(began.elapsed() >= limit, "never too early");
+            }
+        });
+    }
+
+    #[test]
+    fn a_timer_that_goes_off_for_an_earlier_wait_ends_none_that_is_later() {
+        run(async {
+            let mut alarm = Alarm::default();
+            assert_eq!(alarm.within(SHORT, yield_now()).await, Some(()));
+            let set = alarm.0.as_ref().map(|sleep| sleep.deadline());
+            let work = tokio::time::sleep(SHORT * 3);
+            assert_eq!(alarm.within(LONG, work).await, Some(()), "the earlier time went by meanwhile");
+            let moved = alarm.0.as_ref().map(|sleep| sleep.deadline());
+            assert!(moved > set, "it was seen, and set again");
+            assert_eq!(alarm.within(SHORT, pending::<()>()).await, None, "and it comes earlier where it must");
+        });
+    }
+
+    #[test]
+    fn what_takes_for_ever_overflows_nothing() {
+        run(async {
+            assert_eq!(Alarm::default().within(Duration::MAX, yield_now()).await, Some(()));
+        });
+    }
+}
