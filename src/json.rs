@@ -216,8 +216,16 @@ impl<'a> Reader<'a> {
     pub fn string(&mut self) -> Result<Text<'a>, JsonFlaw> {
         let Some((b'"', inside)) = self.rest.split_first() else { return Err(JsonFlaw::Syntax) };
         let start = self.position().saturating_add(1);
-        let (behind, escaped) = scan::behind_text(inside).ok_or(JsonFlaw::Syntax)?;
-        self.rest = behind;
+        let escaped = match scan::from_stop(inside).ok_or(JsonFlaw::Syntax)? {
+            [b'"', behind @ ..] => {
+                self.rest = behind;
+                false
+            }
+            stop => {
+                self.rest = scan::behind_escapes(stop).ok_or(JsonFlaw::Syntax)?;
+                true
+            }
+        };
         // In front of the quote.
         let raw = self.text.get(start..self.position().saturating_sub(1)).ok_or(JsonFlaw::Syntax)?;
         Ok(Text { raw, escaped })
@@ -255,7 +263,9 @@ impl<'a> Reader<'a> {
 
     /// Skips white space: space, tab, line feed, carriage return.
     pub fn skip_space(&mut self) {
-        self.rest = scan::behind_spaces(self.rest);
+        if self.peek().is_some_and(|byte| byte <= b' ') {
+            self.rest = scan::behind_spaces(self.rest);
+        }
     }
 
     fn peek(&self) -> Option<u8> {

@@ -155,7 +155,9 @@ impl<'a> Keys<'a> {
     /// quotes, and as `decoded`.
     pub(super) fn note(&mut self, siblings: &mut Siblings, text: &'a [u8], written: &str, decoded: &str) {
         if self.behind_expected(siblings, text).is_none() {
-            self.push(siblings, Key::new(text, written.len(), ends_of(decoded.as_bytes())));
+            let short = text.get(1..).and_then(short_string);
+            let ends = short.map_or_else(|| ends_of(decoded.as_bytes()), |(_, ends)| ends);
+            self.push(siblings, Key::new(text, written.len(), ends));
         }
     }
 

@@ -162,7 +162,7 @@ fn from_far_stop(bytes: &[u8]) -> Option<&[u8]> {
 
 /// Within a string, at what is not plain: what is behind the quote that ends it. The form of its escapes is checked.
 #[inline(never)]
-fn behind_escapes(stop: &[u8]) -> Option<&[u8]> {
+pub(super) fn behind_escapes(stop: &[u8]) -> Option<&[u8]> {
     let mut rest = stop;
     loop {
         let behind = match rest {

@@ -147,10 +147,8 @@ pub(super) fn thumbprint(jwk: &Object<'_>) -> Option<Thumbprint> {
         "OKP" => &["crv", "kty", "x"],
         _ => return None,
     };
-    let written: Option<Vec<String>> = members
-        .iter()
-        .map(|name| Some(format!("{}:{}", quoted(name), quoted(jwk.get(*name)?.as_str()?))))
-        .collect();
+    let written: Option<Vec<String>> =
+        members.iter().map(|name| Some(format!("{}:{}", quoted(name), quoted(jwk.get(name)?.as_str()?)))).collect();
     Some(Thumbprint::of(format!("{{{}}}", written?.join(",")).as_bytes()))
 }
 
