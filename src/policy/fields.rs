@@ -102,7 +102,11 @@ pub(crate) fn reads_as_another_type(text: &str) -> bool {
     let digits = lower.trim_start_matches(['+', '-']);
     let number = digits.trim_start_matches('.').starts_with(|c: char| c.is_ascii_digit())
         && digits.bytes().all(|byte| byte.is_ascii_digit() || b"_.:-+e".contains(&byte));
-    WORDS.contains(&&*lower) || number || ["0x", "0o", "0b"].iter().any(|base| digits.starts_with(base))
+    let is_of_base = |(prefix, base): &(&str, u32)| {
+        let behind = digits.strip_prefix(prefix);
+        behind.is_some_and(|digits| digits.chars().all(|digit| digit == '_' || digit.is_digit(*base)))
+    };
+    WORDS.contains(&&*lower) || number || [("0x", 16), ("0o", 8), ("0b", 2)].iter().any(is_of_base)
 }
 
 /// Whether the value is exactly an unquoted `true`; anything else is a flaw.

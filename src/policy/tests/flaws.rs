@@ -115,6 +115,19 @@ fn what_yaml_1_1_takes_for_something_else_must_stand_in_quotes() {
     }
 }
 
+/// Half of all digests and identifiers have letters that no number has.
+#[test]
+fn what_no_yaml_takes_for_a_number_needs_no_quotes() {
+    for word in ["0b5a019c", "0B02", "0o78", "0xyz", "-0b12", "0b1f_", "e10", "1f", "0.1.x"] {
+        let text = format!("version: 1\ntools: {{a: {{scopes: [{word}]}}}}\n");
+        assert_eq!(Policy::compile("p", &text).map(|policy| policy.rule_count()), Ok(1), "{word}");
+    }
+    for word in ["0b10", "0B1_0", "0o17", "0x1f", "+0x1F", "-0b1", "0x"] {
+        let text = format!("version: 1\ntools: {{a: {{scopes: [{word}]}}}}\n");
+        assert!(Policy::compile("p", &text).is_err(), "{word}");
+    }
+}
+
 #[test]
 fn every_flaw_is_told_at_once_in_the_order_of_the_text() {
     check(
