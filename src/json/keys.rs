@@ -181,7 +181,11 @@ impl<'a> Keys<'a> {
     pub(super) fn compare(&mut self, siblings: &mut Siblings) -> Result<(), JsonFlaw> {
         let Siblings { start, read, distinct } = *siblings;
         siblings.read = read.wrapping_add(1);
-        if read >= distinct && read.wrapping_sub(start) < FEW_KEYS {
+        let place = read.wrapping_sub(start);
+        if read >= distinct && place >= WIDEST && place.is_power_of_two() {
+            return self.compare_so_far(siblings);
+        }
+        if read >= distinct && place < FEW_KEYS {
             if let Some((key, before)) = self.keys.get(start..siblings.read).and_then(<[_]>::split_last)
                 && before.iter().any(|sibling| sibling.is_same(key))
             {
@@ -206,6 +210,13 @@ impl<'a> Keys<'a> {
             first.end = read;
         }
         Ok(())
+    }
+
+    /// Looks at very many keys before there are twice as many: what is refused at the end anyway must not take so much room.
+    #[cold]
+    fn compare_so_far(&mut self, siblings: &Siblings) -> Result<(), JsonFlaw> {
+        let keys = self.keys.get_mut(siblings.start..siblings.read).unwrap_or_default();
+        if has_twins(keys)? { Err(JsonFlaw::KeyRepeated) } else { Ok(()) }
     }
 
     #[cold]

@@ -126,6 +126,16 @@ fn finds_a_repeated_key_among_many() {
     }
 }
 
+/// What will be refused at its end anyway must not be held to its end: keys take more room than their bytes do.
+#[test]
+fn very_many_keys_that_repeat_are_refused_before_the_end() {
+    let endless = format!("{{{}", "\"\":0,".repeat(600));
+    check(&endless, Err(JsonFlaw::KeyRepeated));
+    let different: Vec<String> = (0..5000).map(|number| format!("\"{number}\":{{\"{number}\":0}}")).collect();
+    check(&format!("{{{}}}", different.join(",")), Ok(()));
+    check(&format!("{{{},\"4321\":0}}", different.join(",")), Err(JsonFlaw::KeyRepeated));
+}
+
 #[test]
 fn finds_a_repeated_key_whatever_its_ends_and_however_many_there_are() {
     // Of every length, with ends like those of others, and beside others that are alike but for one letter.
