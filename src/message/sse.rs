@@ -237,9 +237,15 @@ impl<'a> Event<'a> {
             Data::None => None,
             Data::Line(start, end) => Some(Cow::Borrowed(field(self.raw.get(start..end)?).1)),
             Data::Lines => {
+                let mut joined = Vec::with_capacity(self.raw.len());
                 let fields = Lines(self.split_bom().1).map(|line| field(line_text(line)));
-                let values: Vec<&[u8]> = fields.filter(|field| field.0 == b"data").map(|field| field.1).collect();
-                Some(Cow::Owned(values.join(&b'\n')))
+                for (at, (_, value)) in fields.filter(|field| field.0 == b"data").enumerate() {
+                    if at > 0 {
+                        joined.push(b'\n');
+                    }
+                    joined.extend_from_slice(value);
+                }
+                Some(Cow::Owned(joined))
             }
         }
     }
