@@ -14,6 +14,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
 use tokio::net::{TcpStream, UnixStream};
+use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
 use line::{Failure, Io, Line};
@@ -69,15 +70,22 @@ pub struct Upstream {
 struct Pool {
     /// Connections that are idle, the last used last.
     idle: Vec<Line>,
-    /// Whether somebody looks through them.
-    is_watched: bool,
+    /// Who looks through them.
+    watcher: Option<AbortHandle>,
 }
 
 impl Pool {
-    /// Closes those that have been idle since the last look; whether any are left.
-    fn look(&mut self) -> bool {
-        self.idle.retain_mut(|line| !std::mem::replace(&mut line.was_idle, true));
-        !self.idle.is_empty()
+    /// Takes out those that have been idle since the last look.
+    fn look(&mut self) -> Vec<Line> {
+        let (old, idle) = std::mem::take(&mut self.idle).into_iter().partition(|line| line.was_idle);
+        self.idle = idle;
+        self.idle.iter_mut().for_each(|line| line.was_idle = true);
+        old
+    }
+
+    /// Whether somebody looks through them. A task that ended with its runtime does not any more.
+    fn is_watched(&self) -> bool {
+        self.watcher.as_ref().is_some_and(|watcher| !watcher.is_finished())
     }
 }
 
@@ -201,8 +209,8 @@ impl Upstream {
             pool.idle.remove(0);
         }
         pool.idle.push(line);
-        if !std::mem::replace(&mut pool.is_watched, true) {
-            tokio::spawn(look_through(Arc::downgrade(self), number));
+        if !pool.is_watched() {
+            pool.watcher = Some(tokio::spawn(look_through(Arc::downgrade(self), number)).abort_handle());
         }
     }
 }
@@ -213,8 +221,15 @@ async fn look_through(upstream: Weak<Upstream>, number: usize) {
         sleep(LOOK).await;
         let Some(upstream) = upstream.upgrade() else { return };
         let Some(Ok(mut pool)) = upstream.pools.get(number).map(Mutex::lock) else { return };
-        pool.is_watched = pool.look();
-        if !pool.is_watched {
+        let old = pool.look();
+        let is_over = pool.idle.is_empty();
+        if is_over {
+            pool.watcher = None;
+        }
+        // Closing takes a moment, in which nobody else should have to wait.
+        drop(pool);
+        drop(old);
+        if is_over {
             return;
         }
     }
