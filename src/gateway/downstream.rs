@@ -52,6 +52,8 @@ pub struct Passage<'a> {
     pub revocations: u64,
     /// What it is granted under `snapshot`.
     pub grants: Arc<Grants>,
+    /// How long the server may be silent inside an answer that is no stream.
+    pub silence: Duration,
     /// What all answers that are held take together.
     pub answers: &'a Bodies,
     /// Whether the request asked for a list.
@@ -170,7 +172,6 @@ impl Passage<'_> {
         exchange: &mut Exchange,
         shutdown: &ShutdownWatch,
         watch: &mut Watch<'_>,
-        silence: Duration,
         alarm: &mut Alarm,
     ) -> Result<Ending, Unpassed> {
         let content = self.inspect(client, exchange)?;
@@ -185,7 +186,7 @@ impl Passage<'_> {
             biased;
             () = client.left() => return Err(Unpassed::Gone),
             () = watch.until_revoked() => return Err(Refusal::TokenRevoked.into()),
-            body = exchange.whole(limit, silence, alarm, &mut room) => body?,
+            body = exchange.whole(limit, self.silence, alarm, &mut room) => body?,
         };
         // Before the client can know the answer, and use the id again.
         self.in_flight = None;
@@ -345,6 +346,8 @@ impl Passage<'_> {
         let counted = Counted::begin(self.report);
         let mut waiting = Waiting { bytes: Vec::new(), room: self.answers.room() };
         let pumped = self.pump(client, exchange, shutdown.clone(), watch, &mut waiting).await;
+        // What was not admitted, or will not be read any more, takes no room while the rest is written.
+        let _ = waiting.room.hold(waiting.bytes.len());
         // Before the client can know that it was answered.
         self.in_flight = None;
         let ended = match pumped {
@@ -464,6 +467,8 @@ impl Passage<'_> {
                         return Ok(Ending::ClientLeft);
                     }
                 }
+                // A stream may be silent for hours now.
+                let _ = waiting.room.hold(events.held());
             }
         }
     }

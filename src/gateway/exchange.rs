@@ -189,6 +189,7 @@ fn passage<'a>(
         caller,
         revocations,
         grants: caller.grants(&snapshot.policy),
+        silence: gateway.upstream.settings().answer_timeout,
         answers: &gateway.answers,
         is_list: false,
         listed: &gateway.listed,
@@ -353,8 +354,7 @@ impl<'a> Turn<'a> {
             passage.events = Some(sealer.events(passage.caller, told.or(bound.session_id.as_deref())));
         }
         self.record.status = exchange.status().as_u16();
-        let silence = upstream.settings().answer_timeout;
-        let passed = passage.pass(self.client, &mut exchange, self.shutdown, &mut watch, silence, alarm).await;
+        let passed = passage.pass(self.client, &mut exchange, self.shutdown, &mut watch, alarm).await;
         self.record.tallies = std::mem::take(&mut passage.tallies);
         self.record.is_stream = passage.is_stream;
         self.record.ending = passage.ending;

@@ -99,3 +99,35 @@ fn answers_that_nobody_reads_do_not_fill_the_memory() {
         drop(held);
     }
 }
+
+/// However long a stream goes on in silence, what was read of it takes no room any more.
+#[test]
+fn a_stream_that_falls_silent_takes_no_room() {
+    const MIB: usize = 1024 * 1024;
+    let large = format!(
+        r#"{{"jsonrpc":"2.0","method":"notifications/message","params":{{"data":"{}"}}}}"#,
+        "x".repeat(15 * MIB)
+    );
+    let (length, left) = (large.len() + "data: \n\n".len(), Gate::default());
+    let upstream = Upstream::new({
+        let left = left.clone();
+        move |_| vec![stream_head(), event(&large), Step::UntilLeft(left.clone())]
+    });
+    let gateway = Gateway::before(&upstream);
+    let ask = Ask::post(&token("alice", "r"), call("open"));
+    // 256 MiB are room for 17 of them.
+    let silent: Vec<_> = (0..18)
+        .map(|number| {
+            let mut client = gateway.connect();
+            client.send(&ask.bytes());
+            assert_eq!(client.response_head().status, 200);
+            let mut read = 0;
+            while read < length {
+                read += client.chunk().unwrap_or_else(|| panic!("stream {number} ended")).len();
+            }
+            client
+        })
+        .collect();
+    drop(silent);
+    left.wait();
+}

@@ -20,7 +20,7 @@ impl Asked<'_> {
             let event = renamed.as_deref().map_or(event, |raw| event.over(raw));
             let Some(data) = event.data().filter(|_| !flaw) else { return out.extend_from_slice(event.raw()) };
             let (filtered, is_hit) = self.pass_on(listed, has_memo, &data, &mut tallies);
-            hits += usize::from(is_hit);
+            hits = usize::from(is_hit).saturating_add(hits);
             match filtered {
                 Ok(Filtered::AsIs) => out.extend_from_slice(event.raw()),
                 Ok(Filtered::Cut(data)) => event.write_with_data(&data, &mut out),
