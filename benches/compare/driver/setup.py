@@ -44,8 +44,8 @@ def programs(toolgate, target, needs_toolgate):
     )
     found = {name: target / "release" / name for name in ("upstream", "passthrough", "mint")}
     if toolgate is None and needs_toolgate:
-        subprocess.run([*build, "--package", "toolgate"], cwd=ROOT, check=True, env=environment)
-        toolgate = Path(environment.get("CARGO_TARGET_DIR", ROOT / "target")) / "release/toolgate"
+        built = subprocess.run([ROOT / "packaging/build"], cwd=ROOT, check=True, env=environment, stdout=subprocess.PIPE)
+        toolgate = ROOT / built.stdout.decode().strip()
     found["toolgate"] = Path(toolgate).resolve() if toolgate else None
     return found
 
