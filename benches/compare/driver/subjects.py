@@ -2,7 +2,9 @@
 
 import json
 import os
+import tempfile
 import tomllib
+from pathlib import Path
 
 from . import load, machine
 from .tokens import AUDIENCE, ISSUERS, KeyServer
@@ -40,8 +42,9 @@ class Place:
         self.rules, self.issuers = rules, issuers or []
         self.port = machine.free_port()
         self.upstream_port = bench.upstream_ports[kind]
-        self.folder = bench.folder / f"at-{self.port}"
-        self.folder.mkdir()
+        # A port that is free again may be given out again.
+        self.folder = Path(tempfile.mkdtemp(prefix=f"at-{self.port}-", dir=bench.folder))
+        self.folder.chmod(0o755)
         self.cert, self.key = bench.mint.folder / "cert.pem", bench.mint.folder / "key.pem"
 
 
