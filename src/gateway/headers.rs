@@ -1,6 +1,6 @@
 //! Which headers pass, in both directions.
 
-use crate::http1::fields::Fields;
+use crate::http1::fields::{Fields, is_called};
 
 /// The method of the message (MCP 2026-07-28, transports, "Standard Headers").
 pub const MCP_METHOD: &str = "mcp-method";
@@ -95,7 +95,7 @@ pub fn is_of_the_bytes(name: &[u8]) -> bool {
 }
 
 fn is_one_of(name: &[u8], names: &[&str]) -> bool {
-    names.iter().any(|other| other.len() == name.len() && name.eq_ignore_ascii_case(other.as_bytes()))
+    names.iter().any(|other| is_called(name, other))
 }
 
 /// Whether an upstream may take the one name for the other: what hands headers on as CGI does (RFC 3875 §4.1.18) tells neither

@@ -39,9 +39,17 @@ pub struct HeadReader {
     arriving: Arriving,
     /// How many empty lines there were.
     empty: usize,
+    /// The target of the last request: most of a client's requests have the same, and it is not parsed again.
+    before: Uri,
 }
 
 impl HeadReader {
+    /// A reader of the next head behind a request with this target.
+    #[must_use]
+    pub fn behind(before: Uri) -> Self {
+        Self { before, ..Self::default() }
+    }
+
     /// Takes the head of a request off `buffer`; none while it is not there as a whole.
     ///
     /// # Errors
@@ -59,7 +67,7 @@ impl HeadReader {
         if !self.arriving.is_worth_parsing(buffer) {
             return Ok(None);
         }
-        let head = take_head(buffer)?;
+        let head = take_head(buffer, &self.before)?;
         if head.is_none() {
             self.arriving.is_partial(buffer)?;
         }
@@ -67,7 +75,7 @@ impl HeadReader {
     }
 }
 
-fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
+fn take_head(buffer: &mut BytesMut, before: &Uri) -> Result<Option<Head>, Nonsense> {
     let mut lines = [const { MaybeUninit::uninit() }; MOST_LINES];
     let mut parsed = httparse::Request::new(&mut []);
     let length = match parsed.parse_with_uninit_headers(buffer, &mut lines) {
@@ -88,7 +96,9 @@ fn take_head(buffer: &mut BytesMut) -> Result<Option<Head>, Nonsense> {
     // No client sends a fragment, and parsers drop it: whoever does means another path than the one before. What is no
     // target at all is at no path that is served.
     let has_fragment = target.contains('#');
-    let uri = Uri::try_from(target).ok();
+    let is_as_before =
+        before.authority().is_none() && before.path_and_query().is_some_and(|it| it.as_str() == target);
+    let uri = if is_as_before { Some(before.clone()) } else { Uri::try_from(target).ok() };
     let lines = Line::all(buffer, parsed.headers);
     let fields = Fields::new(buffer.split_to(length).freeze(), lines);
     let framing = framing(is_1_1, &fields);
@@ -133,8 +143,12 @@ impl Reply {
     #[must_use]
     pub fn new(status: StatusCode) -> Self {
         let mut text = Vec::with_capacity(1024);
-        for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
-            text.extend_from_slice(part.as_bytes());
+        if status == StatusCode::OK {
+            text.extend_from_slice(b"HTTP/1.1 200 OK\r\n");
+        } else {
+            for part in ["HTTP/1.1 ", status.as_str(), " ", status.canonical_reason().unwrap_or_default(), "\r\n"] {
+                text.extend_from_slice(part.as_bytes());
+            }
         }
         let begin = text.len();
         Self { status, text, begin, has_date: false }
@@ -154,7 +168,7 @@ impl Reply {
 
     /// Adds a line with a number.
     pub fn number(&mut self, name: &str, number: usize) {
-        self.line(name, number.to_string().as_bytes());
+        self.line(name, itoa::Buffer::new().format(number).as_bytes());
     }
 
     /// The status.

@@ -13,6 +13,25 @@ use crate::message::agreement::Field;
 pub struct Fields {
     text: Bytes,
     lines: Vec<Line>,
+    lengths: Lengths,
+}
+
+/// How long the names are, as bits: most that are asked for are not there, and no line must be looked at to see it.
+#[derive(Debug, Clone, Copy, Default)]
+struct Lengths(u64);
+
+impl Lengths {
+    fn of(lines: &[Line]) -> Self {
+        Self(lines.iter().fold(0, |bits, line| bits | Self::bit(line.name.len())))
+    }
+
+    const fn has(self, length: usize) -> bool {
+        self.0 & Self::bit(length) != 0
+    }
+
+    const fn bit(length: usize) -> u64 {
+        1 << if length < 63 { length } else { 63 }
+    }
 }
 
 /// Where the name and the value of a line stand.
@@ -34,6 +53,28 @@ impl Line {
 }
 
 /// Where `part` stands in `whole`, which it was cut from.
+/// Whether two names of fields are one but for their case. Names are tokens (RFC 9110 §5.1), and `known` has no other signs
+/// than `-`. Eight bytes are looked at together: a head is asked for twenty names.
+#[must_use]
+pub fn is_called(name: &[u8], known: &str) -> bool {
+    const OF_LETTERS: u64 = 0x4040_4040_4040_4040;
+    let is_same = |(one, other): (&[u8; 8], &[u8; 8])| {
+        let (one, other) = (u64::from_le_bytes(*one), u64::from_le_bytes(*other));
+        // Where there is a letter, its case may differ.
+        (one ^ other) & !((other & OF_LETTERS) >> 1) == 0
+    };
+    let known = known.as_bytes();
+    if name.len() != known.len() {
+        return false;
+    }
+    match (name.last_chunk(), known.last_chunk()) {
+        (Some(end), Some(of_known)) => {
+            is_same((end, of_known)) && name.as_chunks().0.iter().zip(known.as_chunks().0).all(is_same)
+        }
+        _ => name.eq_ignore_ascii_case(known),
+    }
+}
+
 fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
     start..start.saturating_add(part.len())
@@ -41,31 +82,32 @@ fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
 
 impl Fields {
     /// The lines that were found in `text`, or in what `text` is a copy of.
-    pub(super) const fn new(text: Bytes, lines: Vec<Line>) -> Self {
-        Self { text, lines }
+    pub(super) fn new(text: Bytes, lines: Vec<Line>) -> Self {
+        let lengths = Lengths::of(&lines);
+        Self { text, lines, lengths }
     }
 
     /// All values of lines called `name`, which is compared without case.
     pub fn all<'f, 'n: 'f>(&'f self, name: &'n str) -> impl Iterator<Item = &'f [u8]> {
-        let lines = self.lines.iter().filter(move |line| {
-            line.name.len() == name.len() && self.bytes(&line.name).eq_ignore_ascii_case(name.as_bytes())
-        });
-        lines.map(|line| self.bytes(&line.value))
+        self.called(name).map(|line| self.bytes(&line.value))
     }
 
     /// The lines called `name` as one field.
     #[must_use]
     pub fn field(&self, name: &str) -> Field<'_> {
         let mut field = Field::Absent;
-        for line in &self.lines {
-            if line.name.len() == name.len() && self.bytes(&line.name).eq_ignore_ascii_case(name.as_bytes()) {
-                match field {
-                    Field::Absent => field = Field::Once(self.bytes(&line.value).trim_ascii()),
-                    Field::Once(_) | Field::Repeated => return Field::Repeated,
-                }
+        for line in self.called(name) {
+            match field {
+                Field::Absent => field = Field::Once(self.bytes(&line.value).trim_ascii()),
+                Field::Once(_) | Field::Repeated => return Field::Repeated,
             }
         }
         field
+    }
+
+    fn called<'f, 'n: 'f>(&'f self, name: &'n str) -> impl Iterator<Item = &'f Line> {
+        let lines = if self.lengths.has(name.len()) { self.lines.as_slice() } else { &[] };
+        lines.iter().filter(move |line| line.name.len() == name.len() && is_called(self.bytes(&line.name), name))
     }
 
     /// The value of the first line called `name`.
@@ -114,7 +156,7 @@ impl<'a> FromIterator<(&'a str, &'a [u8])> for Fields {
         for (name, value) in from {
             lines.push(Line { name: put(name.as_bytes()), value: put(value) });
         }
-        Self { text: text.freeze(), lines }
+        Self::new(text.freeze(), lines)
     }
 }
 
@@ -126,6 +168,8 @@ impl From<&HeaderMap> for Fields {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn fields(lines: &[(&'static str, &'static str)]) -> Fields {
@@ -146,6 +190,33 @@ mod tests {
         assert!(fields.contains("empty") && !fields.contains("hosts"));
         let names: Vec<_> = fields.iter().map(|(name, _)| name).collect();
         assert_eq!(names, [&b"Host"[..], b"ACCEPT", b"accept", b"empty"]);
+    }
+
+    proptest! {
+        #[test]
+        fn names_differ_by_their_case_alone(known in "[a-z0-9-]{0,40}", other in "[!#$%&'*+.^_`|~0-9A-Za-z-]{1}", at: usize) {
+            prop_assert!(is_called(known.as_bytes(), &known));
+            prop_assert!(is_called(known.to_ascii_uppercase().as_bytes(), &known));
+            prop_assert!(!is_called([&known, "a"].concat().as_bytes(), &known));
+            let mut name = known.clone().into_bytes();
+            if let Some(place) = at.checked_rem(known.len()).and_then(|at| name.get_mut(at)) {
+                *place = other.as_bytes()[0];
+            }
+            prop_assert_eq!(is_called(&name, &known), name.eq_ignore_ascii_case(known.as_bytes()));
+        }
+    }
+
+    #[test]
+    fn names_of_any_length_are_found() {
+        let names: Vec<String> = (1..200).map(|length| "n".repeat(length)).collect();
+        for name in &names {
+            let one: Fields = [("other", &b"1"[..]), (name, b"2")].into_iter().collect();
+            for other in &names {
+                let expected = if other == name { Field::Once(&b"2"[..]) } else { Field::Absent };
+                assert_eq!(one.field(other), expected, "{} among {}", other.len(), name.len());
+                assert_eq!(one.contains(other), other == name);
+            }
+        }
     }
 
     #[test]

@@ -137,10 +137,10 @@ fn what_never_ends_is_no_request() {
     }
     let mut buffer =
         BytesMut::from(format!("GET / HTTP/1.1\r\n{}\r\n", "A: b\r\n".repeat(MOST_LINES + 1)).as_bytes());
-    assert!(take_head(&mut buffer).is_err(), "too many lines");
+    assert!(take_head(&mut buffer, &Uri::default()).is_err(), "too many lines");
     let mut buffer =
         BytesMut::from(format!("GET / HTTP/1.1\r\nA: {}\r\n\r\n", "x".repeat(LONGEST_HEAD)).as_bytes());
-    assert!(take_head(&mut buffer).is_err(), "too long a line");
+    assert!(take_head(&mut buffer, &Uri::default()).is_err(), "too long a line");
 }
 
 #[test]
@@ -194,5 +194,24 @@ proptest! {
         let mut request = b"POST / HTTP/1.1\r\n".to_vec();
         request.extend_from_slice(&text);
         read(&request);
+    }
+}
+
+#[test]
+fn a_target_is_read_as_it_is_whatever_came_before() {
+    let targets =
+        ["/", "/mcp", "/mcp?a", "/mcp?", "/Mcp", "*", "http://a/mcp", "http://a/", "http://b/mcp", "mcp", "a:1"];
+    for before in targets {
+        for target in targets {
+            let text = format!("POST {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+            let read = |before: Uri| {
+                let mut reader = HeadReader::behind(before);
+                let head = reader.take(&mut BytesMut::from(&text[..])).unwrap().unwrap();
+                (head.uri, head.is_ambiguous)
+            };
+            let alone = read(Uri::default());
+            assert_eq!(read(before.parse().unwrap_or_default()), alone, "{target} behind {before}");
+            assert_eq!(alone.0, target.parse::<Uri>().unwrap_or_default());
+        }
     }
 }
