@@ -369,10 +369,15 @@ pub fn quoted(text: &str) -> String {
 /// Appends `text` to `out` as a JSON string, quotes included.
 pub fn push_quoted(out: &mut String, text: &str) {
     out.push('"');
+    push_escaped(out, text);
+    out.push('"');
+}
+
+/// Appends `text` to `out` as a part of a JSON string.
+pub fn push_escaped(out: &mut String, text: &str) {
     // Nearly every text is plain.
     if text.bytes().fold(true, |plain, byte| plain & matches!(byte, b' ' | b'!' | b'#'..=b'[' | b']'..=b'~')) {
         out.push_str(text);
-        out.push('"');
         return;
     }
     for char in text.chars() {
@@ -391,7 +396,6 @@ pub fn push_quoted(out: &mut String, text: &str) {
             c => out.push(c),
         }
     }
-    out.push('"');
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ mod line;
 
 use serde_json::value::RawValue;
 
-use line::Line;
+use line::{Line, key};
 pub use line::{MOST_TEXTS, Told};
 
 /// Milliseconds since 1970-01-01T00:00:00Z. Shown as RFC 3339 in UTC.
@@ -90,37 +90,37 @@ impl AuditRecord<'_> {
     #[must_use]
     pub fn line(&self) -> Vec<u8> {
         let mut line = Line::begin(self.time);
-        line.text("request_id", self.request_id);
-        line.optional("decision_id", self.decision_id);
+        line.text(key!("request_id"), self.request_id);
+        line.optional(key!("decision_id"), self.decision_id);
         if let Some(caller) = self.caller {
             line.told(caller);
         }
-        line.optional("method", self.method);
-        line.optional("kind", self.kind);
-        line.optional("name", self.name);
+        line.optional(key!("method"), self.method);
+        line.optional(key!("kind"), self.kind);
+        line.optional(key!("name"), self.name);
         if let Some(arguments) = self.arguments {
-            line.json("arguments", arguments);
+            line.json(key!("arguments"), arguments);
         }
-        line.text("decision", self.decision.word());
-        line.text("reason", self.reason);
-        line.optional("detail", self.detail);
-        line.optional("rule", self.rule);
-        line.optional("would_deny", self.would_deny);
-        line.optional("would_deny_rule", self.would_deny_rule);
-        line.optional("tool_drift", self.tool_drift);
-        line.number("policy_generation", self.policy_generation);
-        line.optional("session", self.session);
-        line.number("http_status", self.http_status.into());
+        line.text(key!("decision"), self.decision.word());
+        line.text(key!("reason"), self.reason);
+        line.optional(key!("detail"), self.detail);
+        line.optional(key!("rule"), self.rule);
+        line.optional(key!("would_deny"), self.would_deny);
+        line.optional(key!("would_deny_rule"), self.would_deny_rule);
+        line.optional(key!("tool_drift"), self.tool_drift);
+        line.number(key!("policy_generation"), self.policy_generation);
+        line.optional(key!("session"), self.session);
+        line.number(key!("http_status"), self.http_status.into());
         if let Some(status) = self.upstream_status {
-            line.number("upstream_status", status.into());
+            line.number(key!("upstream_status"), status.into());
         }
-        line.number("duration_us", self.duration_us);
+        line.number(key!("duration_us"), self.duration_us);
         if let Some(time) = self.upstream_us {
-            line.number("upstream_us", time);
+            line.number(key!("upstream_us"), time);
         }
-        line.optional("stream_end", self.stream_end);
-        line.optional("remote", self.remote);
-        line.optional("trace_id", self.trace_id);
+        line.optional(key!("stream_end"), self.stream_end);
+        line.optional(key!("remote"), self.remote);
+        line.optional(key!("trace_id"), self.trace_id);
         line.end()
     }
 }

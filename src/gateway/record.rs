@@ -1,10 +1,12 @@
 //! What is known of a request when it is over, for the metrics and the audit: one count, one line, one place.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use aws_lc_rs::digest;
+use http::Method;
 use pingora_core::protocols::l4::socket::SocketAddr;
 
 use super::client::Client;
@@ -131,9 +133,10 @@ impl Report {
         });
     }
 
-    /// Reports a request that is over.
-    pub fn finished(&self, record: &Record) {
-        let duration = record.started.elapsed();
+    /// Reports a request that is over; the time at which it was.
+    pub fn finished(&self, record: &Record) -> Instant {
+        let ended = Instant::now();
+        let duration = ended.saturating_duration_since(record.started);
         let overhead = record.upstream_time.and_then(|upstream| duration.checked_sub(upstream));
         let overhead = overhead.filter(|_| !record.is_stream);
         self.metrics.request(record.method, record.refusal, duration, overhead);
@@ -160,12 +163,13 @@ impl Report {
             // Who did what must be found under each name.
             parts => parts.iter().for_each(|part| self.write(record, Some(part), duration)),
         }
+        ended
     }
 }
 
 /// What is known of one message of a batch.
 struct Part {
-    method_name: String,
+    method_name: Cow<'static, str>,
     subject: Subject,
     name: Option<String>,
     reason: Option<&'static str>,
@@ -192,7 +196,7 @@ pub struct Record {
     remote: Option<Arc<str>>,
     trace: Option<String>,
     method: MethodLabel,
-    method_name: String,
+    method_name: Cow<'static, str>,
     subject: Option<Subject>,
     name: Option<String>,
     decided: Option<Subject>,
@@ -240,7 +244,7 @@ impl Record {
             remote: client.remote().cloned(),
             trace: trace.map(ToOwned::to_owned),
             method: MethodLabel::none(),
-            method_name: head.method.as_str().to_owned(),
+            method_name: name_of(&head.method),
             subject: None,
             name: None,
             decided: None,
@@ -282,8 +286,11 @@ impl Record {
     /// Notes the method of a body that could not be understood further.
     pub fn method(&mut self, method: &str) {
         self.method = MethodLabel::of(method);
-        if !method.is_empty() {
-            self.method_name = method.to_owned();
+        let word = self.method.word();
+        if word == method {
+            self.method_name = word.into();
+        } else if !method.is_empty() {
+            self.method_name = method.to_owned().into();
         }
     }
 
@@ -457,30 +464,25 @@ impl Record {
     }
 }
 
+fn name_of(method: &Method) -> Cow<'static, str> {
+    let known = ["POST", "GET", "DELETE", "OPTIONS"].into_iter().find(|known| method == known);
+    known.map_or_else(|| method.as_str().to_owned().into(), Cow::Borrowed)
+}
+
 /// The address that a request comes from, as text.
 pub(super) fn address(address: &SocketAddr) -> String {
     let Some(std::net::SocketAddr::V4(v4)) = address.as_inet() else { return address.to_string() };
     // What the standard library does with padding and precision is most of the cost of an audit line.
-    let mut text = String::with_capacity(21);
+    let (mut text, mut digits) = (String::with_capacity(21), itoa::Buffer::new());
     for (at, byte) in v4.ip().octets().into_iter().enumerate() {
         if at > 0 {
             text.push('.');
         }
-        push_number(&mut text, byte.into());
+        text.push_str(digits.format(byte));
     }
     text.push(':');
-    push_number(&mut text, v4.port());
+    text.push_str(digits.format(v4.port()));
     text
-}
-
-fn push_number(text: &mut String, number: u16) {
-    let digit = |rest: u16| char::from_digit(u32::from(rest.wrapping_rem(10)), 10).unwrap_or('0');
-    for unit in [10_000_u16, 1_000, 100, 10] {
-        if number >= unit {
-            text.push(digit(number.checked_div(unit).unwrap_or_default()));
-        }
-    }
-    text.push(digit(number));
 }
 
 /// Why what was permitted would have been refused, were the lockfile enforced.

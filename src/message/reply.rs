@@ -1,6 +1,6 @@
 //! JSON-RPC error objects for refusals.
 
-use crate::json::push_quoted;
+use crate::json::{push_escaped, push_quoted};
 use crate::refusal::{Era, Refusal};
 
 /// What a JSON-RPC error says beside its code.
@@ -34,7 +34,7 @@ impl ErrorReply<'_> {
             out.push(',');
         }
         out.push_str("\"error\":{\"code\":");
-        out.push_str(&refusal.code(self.era).to_string());
+        out.push_str(itoa::Buffer::new().format(refusal.code(self.era)));
         out.push_str(",\"message\":");
         match self.name {
             // Many clients show nothing but the message.
@@ -42,7 +42,11 @@ impl ErrorReply<'_> {
                 push_quoted(&mut out, &[refusal.sentence(), ": ", &scopes.join(" ")].concat());
             }
             Some(name) if refusal != Refusal::ResourceUnknown => {
-                push_quoted(&mut out, &[refusal.sentence(), ": ", name].concat());
+                out.push('"');
+                for part in [refusal.sentence(), ": ", name] {
+                    push_escaped(&mut out, part);
+                }
+                out.push('"');
             }
             _ => push_quoted(&mut out, refusal.sentence()),
         }

@@ -8,6 +8,14 @@ use serde_json::value::RawValue;
 use super::Moment;
 use crate::caller::Caller;
 
+/// The key of that name.
+macro_rules! key {
+    ($name:literal) => {
+        $crate::record::line::Key(concat!(",\"", $name, "\":"))
+    };
+}
+pub(super) use key;
+
 /// The most characters of any one text in a record. Names come from callers; a line must stay a line.
 const LONGEST: usize = 256;
 
@@ -23,10 +31,10 @@ impl Told {
     #[must_use]
     pub fn new(caller: &Caller) -> Self {
         let mut line = Line(Vec::with_capacity(128));
-        line.text("subject", &caller.subject);
-        line.text("issuer", &caller.issuer);
-        line.optional("client_id", caller.client_id.as_deref());
-        line.key("scopes");
+        line.text(key!("subject"), &caller.subject);
+        line.text(key!("issuer"), &caller.issuer);
+        line.optional(key!("client_id"), caller.client_id.as_deref());
+        line.key(key!("scopes"));
         line.0.push(b'[');
         for (at, scope) in caller.scopes.iter().take(MOST_TEXTS).enumerate() {
             if at > 0 {
@@ -38,6 +46,10 @@ impl Told {
         Self(line.0.into())
     }
 }
+
+/// A key with all that stands around it, so that it is written at once.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Key(pub(super) &'static str);
 
 /// A line of JSON on its way.
 pub(super) struct Line(Vec<u8>);
@@ -56,47 +68,33 @@ impl Line {
         self.0
     }
 
-    fn key(&mut self, key: &str) {
-        self.0.extend_from_slice(b",\"");
+    fn key(&mut self, Key(key): Key) {
         self.0.extend_from_slice(key.as_bytes());
-        self.0.extend_from_slice(b"\":");
     }
 
     pub(super) fn told(&mut self, caller: &Told) {
         self.0.extend_from_slice(&caller.0);
     }
 
-    pub(super) fn text(&mut self, key: &str, text: &str) {
+    pub(super) fn text(&mut self, key: Key, text: &str) {
         self.key(key);
         self.quoted(text);
     }
 
-    pub(super) fn optional(&mut self, key: &str, text: Option<&str>) {
+    pub(super) fn optional(&mut self, key: Key, text: Option<&str>) {
         if let Some(text) = text {
             self.text(key, text);
         }
     }
 
-    pub(super) fn json(&mut self, key: &str, value: &RawValue) {
+    pub(super) fn json(&mut self, key: Key, value: &RawValue) {
         self.key(key);
         self.0.extend_from_slice(value.get().as_bytes());
     }
 
-    pub(super) fn number(&mut self, key: &str, number: u64) {
+    pub(super) fn number(&mut self, key: Key, number: u64) {
         self.key(key);
-        let mut digits = [b'0'; 20];
-        let mut rest = number;
-        let mut length: usize = 0;
-        for digit in digits.iter_mut().rev() {
-            *digit = last_digit(rest);
-            rest = rest.wrapping_div(10);
-            length = length.saturating_add(1);
-            if rest == 0 {
-                break;
-            }
-        }
-        let (_, digits) = digits.split_at(digits.len().saturating_sub(length));
-        self.0.extend_from_slice(digits);
+        self.0.extend_from_slice(itoa::Buffer::new().format(number).as_bytes());
     }
 
     fn quoted(&mut self, text: &str) {
@@ -191,9 +189,9 @@ mod tests {
         #[test]
         fn texts_and_numbers_are_read_back_as_they_were(text in "\\PC{0,80}", other in any::<String>(), number: u64) {
             let mut line = Line::begin(Moment(0));
-            line.text("text", &text);
-            line.optional("other", Some(&other));
-            line.number("number", number);
+            line.text(key!("text"), &text);
+            line.optional(key!("other"), Some(&other));
+            line.number(key!("number"), number);
             let line = line.end();
             let read: serde_json::Value = serde_json::from_slice(&line).unwrap();
             prop_assert_eq!(read["text"].as_str(), Some(&*harmless(&text)));
