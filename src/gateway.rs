@@ -17,6 +17,7 @@ pub mod headers;
 pub mod identity;
 pub mod in_flight;
 pub mod intake;
+pub mod kept;
 pub mod known;
 pub mod listed;
 pub mod memo;
@@ -27,9 +28,9 @@ pub mod standing;
 pub mod tasks;
 pub mod upstream;
 pub mod verified;
-pub mod waits;
 pub mod who;
 
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -58,6 +59,7 @@ use client::{Client, Next, Reply};
 use identity::IdentityTokens;
 use in_flight::InFlight;
 use intake::Bodies;
+use kept::{Alarm, Kept};
 use listed::Listed;
 use rates::Rates;
 use record::Report;
@@ -65,7 +67,6 @@ use standing::Changes;
 use tasks::Makers;
 use upstream::Upstream;
 use verified::VerifiedCache;
-use waits::{Alarm, Waits};
 use who::Proofs;
 
 /// What bounds a request and its answer.
@@ -285,9 +286,9 @@ impl Gateway {
     /// Serves one HTTP/1.1 connection to its end.
     async fn converse(&self, mut client: Client, shutdown: &ShutdownWatch) {
         let limits = &self.config.limits;
-        let mut waits = Waits::default();
+        let mut kept = Kept::default();
         loop {
-            match client.next(&mut waits.alarm, limits.keepalive, limits.header_timeout).await {
+            match client.next(&mut kept, limits.keepalive, limits.header_timeout).await {
                 Next::Request => {}
                 Next::Malformed => {
                     let status = self.malformed();
@@ -304,7 +305,7 @@ impl Gateway {
                 client.close_after();
             }
             // Apart, so that a connection that waits for its next request is small.
-            if Box::pin(exchange::serve(self, &mut client, shutdown, &mut waits, is_full)).await.is_err() {
+            if Box::pin(exchange::serve(self, &mut client, shutdown, &mut kept, is_full)).await.is_err() {
                 // Nobody is there, or the answer was broken off: the connection must not live on.
                 return client.abort().await;
             }
@@ -354,7 +355,7 @@ impl HttpServerApp for Gateway {
         }
         let mut client = Client::of(session);
         let (_guard, is_full) = self.enter();
-        match exchange::serve(self, &mut client, shutdown, &mut Waits::default(), is_full).await {
+        match exchange::serve(self, &mut client, shutdown, &mut Kept::default(), is_full).await {
             Ok(()) => client.finish_two().await,
             Err(Gone) => client.abort().await,
         }
@@ -373,7 +374,7 @@ pub(crate) fn now() -> (UnixTime, Duration) {
 }
 
 /// Waits for at most so long. What is ready at once needs no timer.
-pub(crate) async fn within<T>(limit: Duration, work: impl Future<Output = T>) -> Option<T> {
+pub(crate) async fn within<T>(limit: Duration, work: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     Alarm::default().within(limit, work).await
 }
 

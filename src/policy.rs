@@ -306,6 +306,7 @@ pub struct Policy {
     /// How many of the refusals are audited where the whole policy is in shadow.
     sample: Sample,
     rules: Vec<Rule>,
+    has_conditions: bool,
     tools: RuleTable,
     prompts: RuleTable,
     resources: RuleTable,
@@ -333,6 +334,7 @@ impl Policy {
             mode: Mode::Enforce,
             sample: Sample::ALL,
             rules: Vec::new(),
+            has_conditions: false,
             tools: RuleTable::default(),
             prompts: RuleTable::default(),
             resources: RuleTable::default(),
@@ -411,6 +413,12 @@ impl Policy {
             _ => Vec::new(),
         };
         Ruling::Deny(Denial { reason, rule: label, on_deny, needs })
+    }
+
+    /// Whether any rule has a condition, which may ask for the time.
+    #[must_use]
+    pub const fn has_conditions(&self) -> bool {
+        self.has_conditions
     }
 
     /// The limit of a rule. In a policy that is wholly in shadow none is enforced.

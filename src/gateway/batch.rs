@@ -27,7 +27,7 @@ impl Turn<'_> {
         self.record.method("batch");
         // One connection, one answer: a batch takes one place.
         let is_held = requests(&messages).next().is_some();
-        let _place = is_held.then(|| self.enter(passage.caller)).transpose()?;
+        let _place = self.enter(passage.caller, is_held)?;
         let bound = bind(self.gateway, self.client, passage.caller, Era::Legacy, self.record)?;
         let snapshot = passage.snapshot.clone();
         let permit = self.permitted(&messages, &snapshot.policy, passage)?;

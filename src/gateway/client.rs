@@ -17,8 +17,8 @@ use pingora_core::protocols::http::date::get_cached_date;
 use pingora_http::ResponseHeader;
 
 use super::answer::Gone;
+use super::kept::Kept;
 use super::record::address;
-use super::waits::Alarm;
 pub use crate::http1::client::{Head, Reply};
 use crate::http1::fields::Fields;
 use crate::http1::framing::Framing;
@@ -47,6 +47,10 @@ const WRITE: Duration = Duration::from_secs(60);
 
 /// How long an answered request's unread rest may go on, so that the connection stays usable.
 const DRAIN: Duration = Duration::from_secs(2);
+
+/// A body of so many bytes at most stands behind its head in one piece: to copy it costs less than to have the kernel gather
+/// two.
+pub(super) const TOGETHER: usize = 4 * 1024;
 
 impl Client {
     /// The client at the other end of a connection that nobody has read from, and on which HTTP/1 is spoken.
@@ -101,9 +105,9 @@ impl Client {
     }
 
     /// Waits for the next request, and reads its head. HTTP/1.1 alone has a next one.
-    pub async fn next(&mut self, alarm: &mut Alarm, idle: Duration, header: Duration) -> Next {
+    pub async fn next(&mut self, kept: &mut Kept, idle: Duration, header: Duration) -> Next {
         let Link::One(line) = &mut self.link else { return Next::End };
-        let next = line.next(alarm, idle, header).await;
+        let next = line.next(kept, &self.head.uri, idle, header).await;
         match next {
             Ok(head) => {
                 self.head = head;
@@ -155,6 +159,15 @@ impl Client {
         }
     }
 
+    /// Whether all of the body is there already.
+    #[must_use]
+    pub fn has_body(&self) -> bool {
+        match &self.link {
+            Link::One(line) => line.has_body(),
+            Link::Two(_) => false,
+        }
+    }
+
     /// Whether all of the body was read.
     pub fn is_body_done(&mut self) -> bool {
         match &mut self.link {
@@ -194,8 +207,12 @@ impl Client {
         let body = if self.head.method == Method::HEAD || reply.has_no_body() { Bytes::new() } else { body };
         match &mut self.link {
             Link::One(line) => {
-                let head = finished(reply, line.connection_option(&self.head));
-                line.write(&[&head, &body]).await
+                let mut head = finished(reply, line.connection_option(&self.head));
+                if body.len() > TOGETHER {
+                    return line.write(&[&head, &body]).await;
+                }
+                head.extend_from_slice(&body);
+                line.write(&[&head]).await
             }
             Link::Two(session) => Box::pin(answer_two(session, &reply, body)).await,
         }

@@ -25,13 +25,15 @@ impl Turn<'_> {
     ) -> Result<Permit<'p>, Refused<'p>> {
         let catalogue = self.gateway.listed.catalogue();
         let tool = asked_name(message).filter(|_| matches!(message.ask, Ask::Tool { .. }));
+        // A body may have been long in coming. To look at a clock again takes as long as to look at a token.
+        let time = if policy.has_conditions() { now().1 } else { self.record.time() };
         let facts = Facts {
             claims: &passage.caller.claims,
             // A tool that was listed without annotations is known to have none.
             annotations: tool.and_then(|name| catalogue.tool(name)).map(|tool| tool.annotations().unwrap_or("{}")),
             session: self.record.session_digest().unwrap_or_default(),
             client_address: self.record.remote().unwrap_or_default(),
-            time: i128::try_from(now().1.as_nanos()).unwrap_or(i128::MAX),
+            time: i128::try_from(time.as_nanos()).unwrap_or(i128::MAX),
             ..Facts::default()
         };
         let permit = judge::what(policy, &passage.grants, message, &passage.owner, &facts)?;

@@ -14,6 +14,7 @@ use super::client::{Client, Reply};
 use super::headers::{is_of_the_bytes, to_client};
 use super::in_flight::Held;
 use super::intake::{Bodies, Room};
+use super::kept::{Alarm, deadline};
 use super::known::Known;
 use super::listed::{Listed, Page};
 use super::memo::{self, Filtered, Key};
@@ -21,7 +22,6 @@ use super::record::Report;
 use super::standing::{Changes, Seen, Standing};
 use super::tasks::{Context, Makers, Told};
 use super::upstream::Exchange;
-use super::waits::{Alarm, deadline};
 use crate::http1::fields::Fields;
 use crate::judge::{self, apps};
 use crate::live::{Live, Snapshot};
@@ -87,7 +87,7 @@ pub struct Passage<'a> {
     /// What the client is to know the session by.
     pub session_id: Option<String>,
     /// What seals the events of a stream, where one can be gone on with.
-    pub events: Option<EventSealer>,
+    pub events: Option<Box<EventSealer>>,
     /// The request's ids, taken until the upstream has answered.
     pub in_flight: Option<Held>,
     /// The nonce that its next proof must contain, where proofs need one.
@@ -177,7 +177,8 @@ impl Passage<'_> {
         let content = self.inspect(client, exchange)?;
         self.page = self.page.take().filter(|_| exchange.status().is_success());
         if let Content::Events = content {
-            return self.stream(client, exchange, shutdown, watch).await;
+            // Apart, so that others do not carry room for it.
+            return Box::pin(self.stream(client, exchange, shutdown, watch)).await;
         }
         let limit = self.config.limits.response;
         // Until the client has read it.

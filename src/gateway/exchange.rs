@@ -15,12 +15,12 @@ use super::decision::asked_name;
 use super::downstream::{Ending, Passage, Unpassed, is_events};
 use super::headers::{DPOP, MCP_SESSION_ID};
 use super::intake::{self, Room, Route};
+use super::kept::Kept;
 use super::known::Known;
 use super::listed::Page;
 use super::record::Record;
 use super::standing::Standing;
 use super::tasks::Context;
-use super::waits::Waits;
 use super::who::{self, Who, who};
 use super::{Gateway, metadata, now};
 use crate::caller::UnixTime;
@@ -88,14 +88,14 @@ pub async fn serve(
     gateway: &Gateway,
     client: &mut Client,
     shutdown: &ShutdownWatch,
-    waits: &mut Waits,
+    kept: &mut Kept,
     is_full: bool,
 ) -> Result<(), Gone> {
     let mut record = Record::new(&gateway.report, client);
     let snapshot = gateway.live.snapshot();
     record.generation = snapshot.generation;
     let stop = match route(gateway, client, &snapshot, is_full) {
-        Ok(Routed::Endpoint) => judged(gateway, client, shutdown, waits, &snapshot, &mut record).await,
+        Ok(Routed::Endpoint) => judged(gateway, client, shutdown, kept, &snapshot, &mut record).await,
         Ok(Routed::Answered(answer)) => {
             if intake::is_body_uncertain(client) {
                 client.close_after();
@@ -116,7 +116,7 @@ pub async fn serve(
         Err(Stop::Gone) => Err(Gone),
         Err(Stop::Refused(no)) => refuse(gateway, client, &snapshot, &no, &mut record).await,
     };
-    gateway.report.finished(&record);
+    kept.ended = Some(gateway.report.finished(&record));
     result
 }
 
@@ -152,25 +152,26 @@ async fn judged(
     gateway: &Gateway,
     client: &mut Client,
     shutdown: &ShutdownWatch,
-    waits: &mut Waits,
+    kept: &mut Kept,
     snapshot: &Arc<Snapshot>,
     record: &mut Record,
 ) -> Result<Ending, Stop> {
     let now = record.time();
-    let Who { known: caller, revocations } = who(gateway, client, UnixTime(now.as_secs())).await?;
+    let Who { known: caller, revocations } = who(gateway, client, UnixTime(now.as_secs()), &mut kept.token).await?;
     record.caller = Some(Arc::clone(&caller));
     let method = client.head().method.clone();
     intake::refuse_other_methods(&method)?;
     // Before its body comes: else a caller could take every place with bodies that never do.
-    let arriving = Some(gateway.arriving.enter(caller.key(&gateway.callers))?);
+    let is_there = method == Method::POST && client.has_body();
+    let arriving = if is_there { None } else { Some(arrive(gateway, &caller)?) };
     let mut passage = passage(gateway, snapshot, &caller, revocations, now);
     passage.nonce = nonce(gateway, client);
-    let mut turn = Turn { gateway, client, shutdown, waits, record, arriving };
+    let mut turn = Turn { gateway, client, shutdown, kept, record, arriving };
     if method == Method::POST {
         turn.message(&mut passage).await
     } else {
         passage.standing = (method == Method::GET).then(Standing::of_session);
-        turn.session(method, &mut passage).await
+        Box::pin(turn.session(method, &mut passage)).await
     }
 }
 
@@ -219,18 +220,29 @@ pub(super) struct Turn<'a> {
     pub(super) gateway: &'a Gateway,
     pub(super) client: &'a mut Client,
     shutdown: &'a ShutdownWatch,
-    waits: &'a mut Waits,
+    kept: &'a mut Kept,
     pub(super) record: &'a mut Record,
-    /// Its place among what arrives, or is forwarded and makes room.
+    /// Its place among what arrives, or is forwarded and makes room. What has arrived and takes a place of the other sort
+    /// needs none.
     arriving: Option<Place<'a>>,
 }
 
+fn arrive<'a>(gateway: &'a Gateway, caller: &Known) -> Result<Place<'a>, Refusal> {
+    gateway.arriving.enter(caller.key(&gateway.callers))
+}
+
 impl<'a> Turn<'a> {
-    /// A place for what is answered or stands.
-    pub(super) fn enter(&mut self, caller: &Known) -> Result<Place<'a>, Refusal> {
+    /// A place for what is answered or stands; what makes room keeps its place among what arrives.
+    pub(super) fn enter(&mut self, caller: &Known, is_held: bool) -> Result<Option<Place<'a>>, Refusal> {
+        if !is_held {
+            if self.arriving.is_none() {
+                self.arriving = Some(arrive(self.gateway, caller)?);
+            }
+            return Ok(None);
+        }
         let place = self.gateway.callers.enter(caller.key(&self.gateway.callers))?;
         self.arriving = None;
-        Ok(place)
+        Ok(Some(place))
     }
 
     /// GET and DELETE: the stream of a session, and its end.
@@ -246,7 +258,7 @@ impl<'a> Turn<'a> {
         }
         // Ending a session makes room.
         let is_held = method == Method::GET;
-        let _place = is_held.then(|| self.enter(passage.caller)).transpose()?;
+        let _place = self.enter(passage.caller, is_held)?;
         let permit = Permit::session(passage.caller);
         self.record.permitted(&permit);
         self.forward(Forward { permit, method, body: Bytes::new(), bound, room: None }, passage).await
@@ -266,14 +278,13 @@ impl<'a> Turn<'a> {
         })?;
         let message = match read {
             Body::One(message) => message,
-            Body::Batch(messages) => return self.batch(messages, &body, room, passage).await,
+            Body::Batch(messages) => return Box::pin(self.batch(messages, &body, room, passage)).await,
         };
         self.record.message(&message);
         self.record.arguments = self.gateway.report.arguments(&message);
         // What answers a request of the server, or takes one of the caller's back, makes room.
         let is_held = message.shape == Shape::Request;
-        let place = is_held.then(|| self.enter(passage.caller)).transpose();
-        let _place = place.map_err(|refusal| no(&message, &refusal.into()))?;
+        let _place = self.enter(passage.caller, is_held).map_err(|refusal| no(&message, &refusal.into()))?;
         let bound = bind(self.gateway, self.client, passage.caller, message.era, self.record)
             .map_err(|refusal| no(&message, &refusal.into()))?;
         let snapshot = Arc::clone(&passage.snapshot);
@@ -302,15 +313,13 @@ impl<'a> Turn<'a> {
         if message.era == Era::Modern {
             passage.arrays = Arrays::None;
         }
-        let told = no(&message, &Refusal::UpstreamDown.into());
+        let (era, id) = (message.era, id_to_answer(&message));
         // From here on the body is the upstream's: a stream may be long, and a body large.
         let body = rewritten.map_or(body, Bytes::from);
         let forward = Forward { permit, method: Method::POST, body, bound, room: Some(room) };
-        self.forward(forward, passage).await.map_err(|stop| match (stop, told) {
-            (Stop::Refused(refused), Stop::Refused(told)) => {
-                Stop::Refused(Box::new(No { refusal: refused.refusal, ..*told }))
-            }
-            (stop, _) => stop,
+        self.forward(forward, passage).await.map_err(|stop| match stop {
+            Stop::Refused(no) => Stop::Refused(Box::new(No { era, id, ..no.refusal.into() })),
+            gone @ Stop::Gone => gone,
         })
     }
 
@@ -324,7 +333,7 @@ impl<'a> Turn<'a> {
         let head = head_for_upstream(self.gateway, self.client, &method, passage.caller, &bound, &permit).await?;
         let started = Instant::now();
         let revoked = &self.gateway.revoked;
-        let Waits { alarm, ear } = &mut *self.waits;
+        let Kept { alarm, ear, .. } = &mut *self.kept;
         let mut watch = who::watch(revoked, passage.caller, passage.revocations, self.client, ear);
         let sent = tokio::select! {
             biased;
@@ -336,7 +345,7 @@ impl<'a> Turn<'a> {
                 self.record.abandoned();
                 return Err(Refusal::TokenRevoked.into());
             }
-            sent = upstream.send(&permit, head, body, alarm) => sent,
+            sent = upstream.send(&permit, head, body, alarm, started) => sent,
         };
         self.record.upstream(started.elapsed(), sent.as_ref().map(|exchange| exchange.status().as_u16()));
         let mut exchange = sent?;
@@ -351,7 +360,7 @@ impl<'a> Turn<'a> {
         passage.session_id = sealed.transpose()?;
         if bound.era == Era::Legacy && is_events(exchange.fields()) {
             // What the answer to `initialize` streams belongs to the session that it begins.
-            passage.events = Some(sealer.events(passage.caller, told.or(bound.session_id.as_deref())));
+            passage.events = Some(Box::new(sealer.events(passage.caller, told.or(bound.session_id.as_deref()))));
         }
         self.record.status = exchange.status().as_u16();
         let passed = passage.pass(self.client, &mut exchange, self.shutdown, &mut watch, alarm).await;
@@ -360,7 +369,7 @@ impl<'a> Turn<'a> {
         self.record.ending = passage.ending;
         match passed {
             Ok(ending) => {
-                upstream.give_back(exchange).await;
+                upstream.give_back(exchange);
                 Ok(ending)
             }
             Err(Unpassed::Gone) => Err(Stop::Gone),
@@ -404,13 +413,17 @@ fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
     Stop::Refused(Box::new(No {
         refusal: refused.refusal,
         era: message.era,
-        // A reply's id belongs to the server's request.
-        id: message.id.filter(|_| message.shape == Shape::Request).map(Into::into),
+        id: id_to_answer(message),
         name: name.filter(|_| is_named).map(ToOwned::to_owned),
         needs: refused.needs.iter().map(|need| (*need).to_owned()).collect(),
         ids: Vec::new(),
         wait: None,
     }))
+}
+
+/// The id that an error answers; that of a reply belongs to the server's request.
+fn id_to_answer(message: &Message<'_>) -> Option<String> {
+    message.id.filter(|_| message.shape == Shape::Request).map(Into::into)
 }
 
 /// What is sent to the upstream.
@@ -444,11 +457,11 @@ async fn refuse(
         Challenge::Bare | Challenge::Error(_) | Challenge::Dpop(_) => offered(snapshot).join(" "),
     };
     let ids: Vec<&str> = no.ids.iter().map(String::as_str).collect();
-    let decision = record.id();
     let is_told = matches!(
         no.refusal,
         Refusal::ScopeInsufficient | Refusal::Forbidden | Refusal::ConditionFailed | Refusal::RateLimited
     );
+    let decision = is_told.then(|| record.id());
     let reply = ErrorReply {
         id: no.id.as_deref(),
         era: no.era,
@@ -456,7 +469,7 @@ async fn refuse(
         required_scopes: &needs,
         ids: &ids,
         // What looks like any server's answer must not be told apart by it.
-        decision: is_told.then_some(&decision),
+        decision: decision.as_deref(),
     };
     let mut answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes, no.wait);
     if let Some(nonce) = nonce(gateway, client) {

@@ -7,9 +7,10 @@
 mod line;
 
 use std::path::PathBuf;
+use std::pin::pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, Weak};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use http::{Method, StatusCode, Uri};
@@ -17,10 +18,10 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::AbortHandle;
 use tokio::time::{sleep, timeout};
 
-use line::{Failure, Io, Line};
+use line::{Failure, Io, Line, Request};
 
 use super::intake::Room;
-use super::waits::Alarm;
+use super::kept::Alarm;
 use crate::http1::fields::Fields;
 use crate::http1::framing::Framing;
 use crate::http1::is_value;
@@ -136,25 +137,29 @@ impl Upstream {
         head: RequestHead,
         body: Bytes,
         alarm: &mut Alarm,
+        now: Instant,
     ) -> Result<Exchange, Refusal> {
-        let head = head.finish(body.len());
-        let exchange = self.exchange(head, body);
-        alarm.within(self.settings.answer_timeout, exchange).await.unwrap_or(Err(Refusal::UpstreamTooSlow))
+        let exchange = pin!(self.exchange(Request::new(head, body)));
+        alarm
+            .within_since(now.into(), self.settings.answer_timeout, exchange)
+            .await
+            .unwrap_or(Err(Refusal::UpstreamTooSlow))
     }
 
-    async fn exchange(&self, head: Bytes, body: Bytes) -> Result<Exchange, Refusal> {
+    async fn exchange(&self, mut request: Request) -> Result<Exchange, Refusal> {
         while let Some(mut line) = self.take_idle().await {
-            match line.exchange(head.clone(), body.clone()).await {
+            match line.exchange(request).await {
                 Ok(head) => return Ok(Exchange::new(line, head)),
                 // The server closed the idle connection before any byte of the request was written.
-                Err(Failure::Unsent) => {}
+                Err(Failure::Unsent(whole)) => request = whole,
                 Err(Failure::Failed(refusal)) => return Err(refusal),
             }
         }
-        let mut line = Line::new(self.open().await?);
-        match line.exchange(head, body).await {
+        // Apart, so that others do not carry room for it.
+        let mut line = Line::new(Box::pin(self.open()).await?);
+        match line.exchange(request).await {
             Ok(head) => Ok(Exchange::new(line, head)),
-            Err(Failure::Unsent) => Err(Refusal::UpstreamDown),
+            Err(Failure::Unsent(_)) => Err(Refusal::UpstreamDown),
             Err(Failure::Failed(refusal)) => Err(refusal),
         }
     }
@@ -197,9 +202,9 @@ impl Upstream {
     }
 
     /// Takes back the connection of an answer that was read to its end.
-    pub async fn give_back(self: &Arc<Self>, exchange: Exchange) {
+    pub fn give_back(self: &Arc<Self>, exchange: Exchange) {
         let Exchange { mut line, framing, is_kept, .. } = exchange;
-        if !is_kept || !framing.is_end() || !line.is_usable().await {
+        if !is_kept || !framing.is_end() || !line.is_settled() {
             return;
         }
         line.was_idle = false;
@@ -288,7 +293,7 @@ impl Exchange {
         let mut first: Option<Bytes> = None;
         let mut all = Vec::new();
         while let Some(chunk) =
-            alarm.within(silence, self.chunk()).await.unwrap_or(Err(Refusal::UpstreamTooSlow))?
+            alarm.within(silence, pin!(self.chunk())).await.unwrap_or(Err(Refusal::UpstreamTooSlow))?
         {
             let held = first.as_ref().map_or(all.len(), Bytes::len);
             if held.saturating_add(chunk.len()) > limit {

@@ -24,7 +24,7 @@ impl RequestHead {
     /// A head that asks for `path`.
     #[must_use]
     pub fn new(method: &Method, path: &str) -> Self {
-        let mut text = Vec::with_capacity(768);
+        let mut text = Vec::with_capacity(1024);
         for part in [method.as_str(), " ", path, " HTTP/1.1\r\n"] {
             text.extend_from_slice(part.as_bytes());
         }
@@ -48,13 +48,13 @@ impl RequestHead {
 
     /// The bytes, for a body of so many.
     #[must_use]
-    pub fn finish(mut self, body: usize) -> Bytes {
+    pub fn finish(mut self, body: usize) -> Vec<u8> {
         // A method that has no body by itself is not said to have an empty one (RFC 9110 §8.6).
         if body > 0 || self.has_body {
-            let _ = self.line("content-length", body.to_string().as_bytes());
+            let _ = self.line("content-length", itoa::Buffer::new().format(body).as_bytes());
         }
         self.text.extend_from_slice(b"\r\n");
-        self.text.into()
+        self.text
     }
 }
 

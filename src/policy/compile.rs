@@ -134,6 +134,7 @@ fn read_rules(kind: Kind, section: &[Entry], policy: &mut Policy, room: &mut Reg
             }
             let label = format!("{}.{}", kind.section(), entry.key).into();
             let pattern = pattern.clone();
+            policy.has_conditions |= body.when.is_some();
             policy.rules.push(Rule { kind, label, line: entry.place.line, body, pattern });
         }
         drafts.push(Draft { name: &entry.key, place: entry.place, pattern, is_deny });

@@ -320,7 +320,7 @@ fn write_anew(head: &Head, length: usize) {
                 assert!(written.line(&*name, value), "a value that is none: {value:?}");
                 name.make_ascii_lowercase();
             }
-            written.finish(length).to_vec()
+            written.finish(length)
         }
         Start::Answer(status) => {
             let mut written = Reply::new(*status);

@@ -1,5 +1,6 @@
 //! The operator's listener: metrics, health and explanations, and nothing that a caller of the gateway can reach.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -15,9 +16,9 @@ use crate::gateway::answer::Answer;
 use crate::gateway::client::{Client, Next};
 use crate::gateway::identity::IdentityTokens;
 use crate::gateway::intake::{expects_continue, is_body_uncertain};
+use crate::gateway::kept::Kept;
 use crate::gateway::listed::Listed;
 use crate::gateway::upstream::Upstream;
-use crate::gateway::waits::Alarm;
 use crate::gateway::within;
 use crate::json::quoted;
 use crate::live::Live;
@@ -148,7 +149,7 @@ const MOST: usize = 64 * 1024;
 
 /// The body of a request, if it comes whole, in time and within bounds.
 async fn body(client: &mut Client) -> Option<Vec<u8>> {
-    let read = async {
+    let read = pin!(async {
         if expects_continue(client.head()) && !client.is_body_done() {
             client.tell_to_continue().await.ok()?;
         }
@@ -160,7 +161,7 @@ async fn body(client: &mut Client) -> Option<Vec<u8>> {
             body.extend_from_slice(&chunk);
         }
         Some(body)
-    };
+    });
     within(Duration::from_secs(5), read).await?
 }
 
@@ -183,9 +184,9 @@ const HEADER: Duration = Duration::from_secs(10);
 #[async_trait]
 impl ServerApp for Admin {
     async fn process_new(self: &Arc<Self>, stream: Stream, shutdown: &ShutdownWatch) -> Option<Stream> {
-        let (mut client, mut alarm) = (Client::on(stream), Alarm::default());
+        let (mut client, mut kept) = (Client::on(stream), Kept::default());
         loop {
-            let answer = match client.next(&mut alarm, KEEPALIVE, HEADER).await {
+            let answer = match client.next(&mut kept, KEEPALIVE, HEADER).await {
                 Next::Request if client.head().is_ambiguous => text(400, "this is no request\n".into()),
                 Next::Request => self.answer(&mut client).await,
                 Next::Malformed => {

@@ -3,12 +3,13 @@
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::mem::MaybeUninit;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use bytes::{Bytes, BytesMut};
+use http::Uri;
 use pingora_core::protocols::l4::stream::Stream as L4Stream;
 use pingora_core::protocols::{SocketDigest, Stream};
 use tokio::io::{AsyncRead as _, AsyncReadExt as _, AsyncWrite as _, ReadBuf};
@@ -16,7 +17,7 @@ use tokio::time::timeout;
 
 use super::super::answer::Gone;
 use super::super::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
-use super::super::waits::Alarm;
+use super::super::kept::Kept;
 use super::super::within;
 use super::{CutShort, Head, WRITE};
 use crate::http1::Nonsense;
@@ -134,15 +135,23 @@ impl Line {
 
     /// Waits for the next request for as long as a connection may be idle, and for the rest of its head for as long as that may
     /// take.
-    pub(super) async fn next(&mut self, alarm: &mut Alarm, idle: Duration, header: Duration) -> Result<Head, Next> {
+    pub(super) async fn next(
+        &mut self,
+        kept: &mut Kept,
+        before: &Uri,
+        idle: Duration,
+        header: Duration,
+    ) -> Result<Head, Next> {
+        let (alarm, ended) = (&mut kept.alarm, kept.ended.take());
         if self.buffer.is_empty() {
-            match alarm.within(idle, self.fill(LEAST_ROOM)).await {
+            let began = ended.unwrap_or_else(Instant::now);
+            match alarm.within_since(began.into(), idle, pin!(self.fill(LEAST_ROOM))).await {
                 Some(Ok(true)) => {}
                 Some(_) | None => return Err(Next::End),
             }
         }
         let used = std::mem::take(&mut self.used);
-        let head = match alarm.within(header.saturating_sub(used), self.head()).await {
+        let head = match alarm.within(header.saturating_sub(used), pin!(self.head(before))).await {
             Some(head) => head?,
             None => return Err(Next::End),
         };
@@ -152,8 +161,8 @@ impl Line {
         Ok(head)
     }
 
-    async fn head(&mut self) -> Result<Head, Next> {
-        let mut reader = HeadReader::default();
+    async fn head(&mut self, before: &Uri) -> Result<Head, Next> {
+        let mut reader = HeadReader::behind(before.clone());
         loop {
             if let Some(head) = reader.take(&mut self.buffer).map_err(|Nonsense| Next::Malformed)? {
                 return Ok(head);
@@ -193,6 +202,12 @@ impl Line {
                 }
             }
         }
+    }
+
+    /// Whether all of the body has arrived.
+    pub(super) fn has_body(&self) -> bool {
+        let Some(Framing::Length(left)) = self.body else { return self.is_body_done() };
+        usize::try_from(left).is_ok_and(|left| left <= self.buffer.len())
     }
 
     pub(super) fn is_body_done(&self) -> bool {
@@ -253,7 +268,7 @@ impl Line {
         // Who reads a large answer slowly is there; who reads nothing for so long is not, or wants to keep the place.
         for _ in 0..=length.div_ceil(SLOWEST) {
             let before = written;
-            let write = poll_fn(|context| self.poll_write(parts, &mut written, context));
+            let write = pin!(poll_fn(|context| self.poll_write(parts, &mut written, context)));
             match within(WRITE, write).await {
                 Some(done) => return done.map_err(|_| Gone),
                 None if written == before => return Err(Gone),
@@ -280,11 +295,12 @@ impl Line {
                     count = count.saturating_add(1);
                 }
             }
-            let rest = rest.get(..count).unwrap_or_default();
-            if rest.is_empty() {
-                return Pin::new(&mut self.io).poll_flush(context);
-            }
-            match ready!(Pin::new(&mut self.io).poll_write_vectored(context, rest))? {
+            let poll = match rest.get(..count).unwrap_or_default() {
+                [] => return Pin::new(&mut self.io).poll_flush(context),
+                [one] => Pin::new(&mut self.io).poll_write(context, one),
+                several => Pin::new(&mut self.io).poll_write_vectored(context, several),
+            };
+            match ready!(poll)? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 more => *written = written.saturating_add(more),
             }
@@ -330,7 +346,7 @@ impl Line {
 
     /// Says that nothing more will come, on a connection on which nothing is under way.
     pub(super) async fn hang_up(&mut self, limit: Duration) {
-        let _ = within(limit, poll_fn(|context| Pin::new(&mut self.io).poll_shutdown(context))).await;
+        let _ = within(limit, pin!(poll_fn(|context| Pin::new(&mut self.io).poll_shutdown(context)))).await;
     }
 
     /// Closes our side. Where something of the client's is unread, it waits until the client closes its own: a connection that

@@ -9,10 +9,11 @@ use bytes::{Buf as _, Bytes, BytesMut};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::coop::unconstrained;
 
+use super::super::client::TOGETHER;
 use super::super::filling::{LEAST_ROOM, MOST_ROOM, poll_fill};
 use crate::http1::Nonsense;
 use crate::http1::framing::{Framing, Piece};
-use crate::http1::upstream::{Head, HeadReader};
+use crate::http1::upstream::{Head, HeadReader, RequestHead};
 use crate::refusal::Refusal;
 
 /// What a connection runs on.
@@ -24,10 +25,9 @@ pub(super) struct Line {
     io: Box<dyn Io>,
     /// What arrived and was not taken yet.
     buffer: BytesMut,
-    /// What of a request is not written yet: its head, and its body.
-    head: Bytes,
-    body: Bytes,
-    /// Whether a byte of this request was written.
+    /// What of a request is not written yet.
+    request: Request,
+    /// Whether a byte of it was written.
     is_begun: bool,
     /// Whether the upstream can be written to no more; what it answered can still be read.
     is_torn: bool,
@@ -35,10 +35,38 @@ pub(super) struct Line {
     pub(super) was_idle: bool,
 }
 
+/// What is to be written of a request: its head, or what is left of it, and its body.
+#[derive(Default)]
+pub(super) struct Request {
+    head: Bytes,
+    body: Bytes,
+}
+
+impl Request {
+    pub(super) fn new(head: RequestHead, mut body: Bytes) -> Self {
+        let mut head = head.finish(body.len());
+        if body.len() <= TOGETHER {
+            head.extend_from_slice(&body);
+            body = Bytes::new();
+        }
+        Self { head: head.into(), body }
+    }
+
+    const fn is_empty(&self) -> bool {
+        self.head.is_empty() && self.body.is_empty()
+    }
+
+    fn advance(&mut self, count: usize) {
+        let of_head = count.min(self.head.len());
+        self.head.advance(of_head);
+        self.body.advance(count.saturating_sub(of_head).min(self.body.len()));
+    }
+}
+
 /// Why a request was not answered.
 pub(super) enum Failure {
     /// Not a byte of it was written, so that it may be sent again.
-    Unsent,
+    Unsent(Request),
     /// It may have been understood.
     Failed(Refusal),
 }
@@ -54,17 +82,21 @@ impl Line {
         Self {
             io,
             buffer: BytesMut::new(),
-            head: Bytes::new(),
-            body: Bytes::new(),
+            request: Request::default(),
             is_begun: false,
             is_torn: false,
             was_idle: false,
         }
     }
 
+    /// Whether nothing is under way any more, as far as was seen.
+    pub(super) fn is_settled(&self) -> bool {
+        !self.is_torn && self.request.is_empty() && self.buffer.is_empty()
+    }
+
     /// Whether the connection is open and silent, as one is on which nothing is under way. One look, without waiting.
     pub(super) async fn is_usable(&mut self) -> bool {
-        if self.is_torn || !self.head.is_empty() || !self.body.is_empty() || !self.buffer.is_empty() {
+        if !self.is_settled() {
             return false;
         }
         // Whatever came without being asked for, an end or a byte, is nobody's answer.
@@ -78,8 +110,8 @@ impl Line {
     }
 
     /// Sends a request and waits for the head of its answer.
-    pub(super) async fn exchange(&mut self, head: Bytes, body: Bytes) -> Result<Head, Failure> {
-        (self.head, self.body, self.is_begun) = (head, body, false);
+    pub(super) async fn exchange(&mut self, request: Request) -> Result<Head, Failure> {
+        (self.request, self.is_begun) = (request, false);
         let mut reader = HeadReader::default();
         poll_fn(|context| self.poll_head(&mut reader, context)).await
     }
@@ -87,7 +119,7 @@ impl Line {
     fn poll_head(&mut self, reader: &mut HeadReader, context: &mut Context<'_>) -> Poll<Result<Head, Failure>> {
         self.poll_write(context);
         if self.is_torn && !self.is_begun {
-            return Poll::Ready(Err(Failure::Unsent));
+            return Poll::Ready(Err(self.unsent()));
         }
         loop {
             // An answer may come before all of a large request was written.
@@ -96,7 +128,7 @@ impl Line {
             }
             match ready!(poll_fill(&mut self.io, &mut self.buffer, LEAST_ROOM, context)) {
                 // What comes before any of it was is no answer to it.
-                _ if !self.is_begun => return Poll::Ready(Err(Failure::Unsent)),
+                _ if !self.is_begun => return Poll::Ready(Err(self.unsent())),
                 Ok(true) => {}
                 Ok(false) | Err(_) => return Poll::Ready(Err(Failure::Failed(Refusal::UpstreamDown))),
             }
@@ -131,22 +163,29 @@ impl Line {
         }
     }
 
+    fn unsent(&mut self) -> Failure {
+        Failure::Unsent(std::mem::take(&mut self.request))
+    }
+
     /// Whether there is something to write, and somebody to write it to.
-    fn has_more(&self) -> bool {
-        !self.is_torn && (!self.head.is_empty() || !self.body.is_empty())
+    const fn has_more(&self) -> bool {
+        !self.is_torn && !self.request.is_empty()
     }
 
     /// Writes what is left of the request, as far as the upstream takes it.
     fn poll_write(&mut self, context: &mut Context<'_>) {
         while self.has_more() {
-            let parts = [IoSlice::new(&self.head), IoSlice::new(&self.body)];
-            match Pin::new(&mut self.io).poll_write_vectored(context, &parts) {
+            let (io, Request { head, body }) = (Pin::new(&mut self.io), &self.request);
+            let written = match (head.is_empty(), body.is_empty()) {
+                (false, false) => io.poll_write_vectored(context, &[IoSlice::new(head), IoSlice::new(body)]),
+                (false, true) => io.poll_write(context, head),
+                (true, _) => io.poll_write(context, body),
+            };
+            match written {
                 Poll::Pending => return,
                 Poll::Ready(Ok(count)) if count > 0 => {
                     self.is_begun = true;
-                    let of_head = count.min(self.head.len());
-                    self.head.advance(of_head);
-                    self.body.advance(count.saturating_sub(of_head).min(self.body.len()));
+                    self.request.advance(count);
                 }
                 Poll::Ready(_) => self.is_torn = true,
             }
@@ -156,7 +195,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
-    use tokio::io::{AsyncWriteExt as _, DuplexStream, duplex};
+    use http::Method;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::task::coop::{consume_budget, has_budget_remaining};
 
     use super::*;
@@ -171,6 +211,41 @@ mod tests {
     fn line(room: usize) -> (Line, DuplexStream) {
         let (ours, theirs) = duplex(room);
         (Line::new(Box::new(ours)), theirs)
+    }
+
+    fn request(body: usize) -> Request {
+        Request::new(RequestHead::new(&Method::POST, "/mcp"), vec![b'x'; body].into())
+    }
+
+    #[test]
+    fn a_request_is_written_whole_however_long_it_is_and_however_little_is_taken() {
+        for length in [0, 1, TOGETHER, TOGETHER + 1, 3 * TOGETHER] {
+            for room in [1, 40, 10 * TOGETHER] {
+                run(async {
+                    let (mut line, mut theirs) = line(room);
+                    let read = async {
+                        let mut read = Vec::new();
+                        while !read.ends_with(format!("\r\n\r\n{}", "x".repeat(length)).as_bytes()) {
+                            theirs.read_buf(&mut read).await.unwrap();
+                        }
+                        theirs.write_all(ANSWER).await.unwrap();
+                        read
+                    };
+                    let answer = async {
+                        let mut head = line.exchange(request(length)).await.ok().unwrap();
+                        let mut body = Vec::new();
+                        while let Some(piece) = line.piece(&mut head.framing).await.unwrap() {
+                            body.extend_from_slice(&piece);
+                        }
+                        body
+                    };
+                    let (answer, read) = tokio::join!(answer, read);
+                    assert!(answer == b"{}" && line.request.is_empty());
+                    let head = format!("POST /mcp HTTP/1.1\r\ncontent-length: {length}\r\n\r\n");
+                    assert_eq!(read, [head, "x".repeat(length)].concat().as_bytes());
+                });
+            }
+        }
     }
 
     #[test]
@@ -198,8 +273,9 @@ mod tests {
             // The upstream takes nothing more.
             line.io.write_all(ANSWER).await.unwrap();
             theirs.write_all(ANSWER).await.unwrap();
-            let told = line.exchange(Bytes::from_static(b"POST"), Bytes::new()).await;
-            assert!(matches!(told, Err(Failure::Unsent)));
+            let told = line.exchange(request(10)).await;
+            let Err(Failure::Unsent(whole)) = told else { panic!("it was sent, or answered") };
+            assert_eq!(whole.head, request(10).head, "it can be sent again");
         });
     }
 
@@ -208,8 +284,7 @@ mod tests {
         run(async {
             let (mut line, mut theirs) = line(ANSWER.len());
             theirs.write_all(ANSWER).await.unwrap();
-            let body = Bytes::from(vec![b'x'; 1000]);
-            let mut head = line.exchange(Bytes::from_static(b"POST"), body).await.ok().unwrap();
+            let mut head = line.exchange(request(1000)).await.ok().unwrap();
             assert!(head.is_kept);
             assert_eq!(line.piece(&mut head.framing).await, Ok(Some(Bytes::from_static(b"{}"))));
             assert!(head.framing.is_end());

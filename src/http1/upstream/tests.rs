@@ -219,7 +219,7 @@ fn a_request_says_how_long_it_is() {
     let head = |method, body| {
         let mut head = RequestHead::new(&method, "/mcp");
         assert!(head.line("Host", b"127.0.0.1:9000") && head.line("mcp-method", b"ping"));
-        String::from_utf8(head.finish(body).to_vec()).unwrap()
+        String::from_utf8(head.finish(body)).unwrap()
     };
     let lines = "host: 127.0.0.1:9000\r\nmcp-method: ping\r\n";
     assert_eq!(head(Method::POST, 0), format!("POST /mcp HTTP/1.1\r\n{lines}content-length: 0\r\n\r\n"));
@@ -235,5 +235,5 @@ fn a_value_that_would_begin_another_line_is_not_written() {
         assert!(!head.line("x", value.as_bytes()), "{value:?}");
     }
     assert!(head.line("x", b"") && head.line("y", "\u{e9}\t".as_bytes()));
-    assert_eq!(&head.finish(0)[..], "GET /mcp HTTP/1.1\r\nx: \r\ny: \u{e9}\t\r\n\r\n".as_bytes());
+    assert_eq!(head.finish(0), "GET /mcp HTTP/1.1\r\nx: \r\ny: \u{e9}\t\r\n\r\n".as_bytes());
 }

@@ -38,14 +38,14 @@ fn a_head_may_arrive_in_any_pieces_and_the_next_one_waits_its_turn() {
             }
         };
         let read = async {
-            assert_eq!(line.next(&mut Alarm::default(), LONG, LONG).await.unwrap().uri, "/a");
+            assert_eq!(line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap().uri, "/a");
             let mut body = Vec::new();
             while let Some(piece) = line.piece().await.unwrap() {
                 body.extend_from_slice(&piece);
             }
             assert_eq!(body, b"{}");
             assert!(line.is_free() && line.finish(LONG).await);
-            assert_eq!(line.next(&mut Alarm::default(), LONG, LONG).await.unwrap().uri, "/b");
+            assert_eq!(line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap().uri, "/b");
         };
         tokio::join!(send, read);
     });
@@ -55,17 +55,20 @@ fn a_head_may_arrive_in_any_pieces_and_the_next_one_waits_its_turn() {
 fn a_connection_that_is_silent_or_never_ends_its_head_is_given_up() {
     run(async {
         let (mut silent, _theirs) = line(64);
-        assert_eq!(silent.next(&mut Alarm::default(), SHORT, LONG).await.unwrap_err(), Next::End);
+        assert_eq!(silent.next(&mut Kept::default(), &Uri::default(), SHORT, LONG).await.unwrap_err(), Next::End);
         let (mut half, mut theirs) = line(64);
         put(&mut theirs, b"GET / HTTP/1.1\r\n").await;
-        assert_eq!(half.next(&mut Alarm::default(), LONG, SHORT).await.unwrap_err(), Next::End);
+        assert_eq!(half.next(&mut Kept::default(), &Uri::default(), LONG, SHORT).await.unwrap_err(), Next::End);
         let (mut gone, theirs) = line(64);
         drop(theirs);
-        assert_eq!(gone.next(&mut Alarm::default(), LONG, LONG).await.unwrap_err(), Next::End);
+        assert_eq!(gone.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap_err(), Next::End);
         let (mut long, mut theirs) = line(1 << 20);
         put(&mut theirs, b"GET / HTTP/1.1\r\n").await;
         put(&mut theirs, "A: b\r\n".repeat(12_000).as_bytes()).await;
-        assert_eq!(long.next(&mut Alarm::default(), LONG, LONG).await.unwrap_err(), Next::Malformed);
+        assert_eq!(
+            long.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap_err(),
+            Next::Malformed
+        );
     });
 }
 
@@ -77,7 +80,7 @@ fn the_first_head_has_no_more_time_than_any_other() {
         put(&mut theirs, b"GET / HTTP/1.1\r\n").await;
         line.used = LONG;
         assert_eq!(
-            timeout(LONG, line.next(&mut Alarm::default(), LONG, LONG)).await.unwrap().unwrap_err(),
+            timeout(LONG, line.next(&mut Kept::default(), &Uri::default(), LONG, LONG)).await.unwrap().unwrap_err(),
             Next::End
         );
         assert_eq!(line.used, Duration::ZERO, "of the first alone");
@@ -90,7 +93,11 @@ fn a_few_empty_lines_before_a_head_mean_nothing_and_many_are_none() {
         for (count, is_fine) in [(1, true), (EMPTY_LINES, true), (EMPTY_LINES + 1, false)] {
             let (mut line, mut theirs) = line(4096);
             put(&mut theirs, format!("{}GET /a HTTP/1.1\r\n\r\n", "\r\n".repeat(count)).as_bytes()).await;
-            assert_eq!(line.next(&mut Alarm::default(), LONG, LONG).await.is_ok(), is_fine, "{count}");
+            assert_eq!(
+                line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.is_ok(),
+                is_fine,
+                "{count}"
+            );
         }
     });
 }
@@ -100,10 +107,10 @@ fn what_comes_before_its_turn_is_kept_and_hides_nobodys_leaving() {
     run(async {
         let (mut line, mut theirs) = line(4096);
         put(&mut theirs, b"GET /a HTTP/1.1\r\n\r\n").await;
-        line.next(&mut Alarm::default(), LONG, LONG).await.unwrap();
+        line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap();
         put(&mut theirs, b"GET /b HTTP/1.1\r\n\r\n").await;
         assert!(timeout(SHORT, line.left()).await.is_err(), "it is still there");
-        assert_eq!(line.next(&mut Alarm::default(), LONG, LONG).await.unwrap().uri, "/b");
+        assert_eq!(line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap().uri, "/b");
         put(&mut theirs, b"G").await;
         drop(theirs);
         timeout(LONG, line.left()).await.unwrap();
@@ -115,7 +122,7 @@ fn who_says_something_while_listening_has_left() {
     run(async {
         let (mut line, mut theirs) = line(4096);
         put(&mut theirs, b"GET /a HTTP/1.1\r\n\r\n").await;
-        line.next(&mut Alarm::default(), LONG, LONG).await.unwrap();
+        line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap();
         line.listen(true);
         assert!(timeout(SHORT, line.left()).await.is_err());
         put(&mut theirs, b"G").await;
@@ -193,13 +200,13 @@ fn an_unread_body_is_read_to_its_end_or_the_connection_ends() {
     run(async {
         let (mut line, mut theirs) = line(4096);
         put(&mut theirs, b"POST /a HTTP/1.1\r\nContent-Length: 4\r\n\r\n{}").await;
-        line.next(&mut Alarm::default(), LONG, LONG).await.unwrap();
+        line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap();
         assert!(!line.is_free());
         let (is_free, ()) = tokio::join!(line.finish(LONG), put(&mut theirs, b"{}GET /b HTTP/1.1\r\n\r\n"));
         assert!(is_free);
-        assert_eq!(line.next(&mut Alarm::default(), LONG, LONG).await.unwrap().uri, "/b");
+        assert_eq!(line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap().uri, "/b");
         put(&mut theirs, b"POST /c HTTP/1.1\r\nContent-Length: 4\r\n\r\n{}").await;
-        line.next(&mut Alarm::default(), LONG, LONG).await.unwrap();
+        line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap();
         assert!(!line.finish(SHORT).await, "the rest never comes");
     });
 }
@@ -210,7 +217,7 @@ fn after_a_chunk_that_is_none_nothing_more_is_read() {
         let (mut line, mut theirs) = line(4096);
         put(&mut theirs, b"POST /a HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\nGET /b HTTP/1.1\r\n\r\n")
             .await;
-        line.next(&mut Alarm::default(), LONG, LONG).await.unwrap();
+        line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap();
         for _ in 0..2 {
             assert_eq!(line.piece().await, Err(CutShort));
         }
