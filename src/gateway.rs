@@ -311,8 +311,12 @@ impl Gateway {
             }
             // Anybody can have a body go on after a refusal: it takes nobody's place.
             let _parting = UnderWay::enter(&self.parting);
-            if !client.finish().await {
-                return;
+            if !client.is_free() {
+                // It is idle from the end of what is still to come.
+                kept.ended = None;
+                if !client.finish().await {
+                    return;
+                }
             }
         }
     }

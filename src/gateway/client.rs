@@ -270,6 +270,15 @@ impl Client {
         }
     }
 
+    /// Whether the next request can follow at once.
+    #[must_use]
+    pub fn is_free(&self) -> bool {
+        match &self.link {
+            Link::One(line) => line.is_free(),
+            Link::Two(_) => false,
+        }
+    }
+
     /// Ends the request, after an answer. True where the connection can have another one.
     pub async fn finish(&mut self) -> bool {
         match &mut self.link {

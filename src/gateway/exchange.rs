@@ -162,7 +162,7 @@ async fn judged(
     let method = client.head().method.clone();
     intake::refuse_other_methods(&method)?;
     // Before its body comes: else a caller could take every place with bodies that never do.
-    let is_there = method == Method::POST && client.has_body();
+    let is_there = method == Method::POST && client.has_body() && !intake::expects_continue(client.head());
     let arriving = if is_there { None } else { Some(arrive(gateway, &caller)?) };
     let mut passage = passage(gateway, snapshot, &caller, revocations, now);
     passage.nonce = nonce(gateway, client);

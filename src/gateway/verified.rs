@@ -32,14 +32,14 @@ impl Weighter<TokenDigest, Entry> for Weight {
     }
 }
 
-/// The verified token that came last over a connection, so that a client which sends the same with each request does not have
-/// it looked up each time: a digest of a token takes as long as all that is decided by it.
+/// The token that was looked up last for a connection, and found, so that a client which sends the same with each request does
+/// not have it looked up each time: a digest of a token takes as long as all that is decided by it.
 ///
 /// The text is held for as long as the connection, which has it in its buffers, too; it is compared in constant time, since
 /// one connection may carry the requests of several callers, and shown to nobody.
 #[derive(Default)]
 pub struct Latest {
-    text: String,
+    text: Box<str>,
     entry: Option<Entry>,
 }
 
@@ -54,12 +54,9 @@ impl Latest {
     }
 
     fn note(&mut self, token: &Bearer<'_>, entry: &Entry) {
-        let text = token.expose();
-        self.text.clear();
-        self.entry = (text.len() <= LONGEST).then(|| {
-            self.text.push_str(text);
-            entry.clone()
-        });
+        let held = Some((token.expose(), entry)).filter(|(text, _)| text.len() <= LONGEST);
+        let (text, entry) = held.map_or_else(Default::default, |(text, entry)| (text.into(), Some(entry.clone())));
+        *self = Self { text, entry };
     }
 }
 

@@ -52,7 +52,6 @@ impl Line {
     }
 }
 
-/// Where `part` stands in `whole`, which it was cut from.
 /// Whether two names of fields are one but for their case. Names are tokens (RFC 9110 §5.1), and `known` has no other signs
 /// than `-`. Eight bytes are looked at together: a head is asked for twenty names.
 #[must_use]
@@ -67,6 +66,7 @@ pub fn is_called(name: &[u8], known: &str) -> bool {
     if name.len() != known.len() {
         return false;
     }
+    debug_assert!(known.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-'), "it would match others");
     match (name.last_chunk(), known.last_chunk()) {
         (Some(end), Some(of_known)) => {
             is_same((end, of_known)) && name.as_chunks().0.iter().zip(known.as_chunks().0).all(is_same)
@@ -75,6 +75,7 @@ pub fn is_called(name: &[u8], known: &str) -> bool {
     }
 }
 
+/// Where `part` stands in `whole`, which it was cut from.
 fn place(whole: &[u8], part: &[u8]) -> Range<usize> {
     let start = part.as_ptr().addr().wrapping_sub(whole.as_ptr().addr());
     start..start.saturating_add(part.len())

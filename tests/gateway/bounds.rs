@@ -21,9 +21,12 @@ fn bodies_that_do_not_come_take_the_places_of_their_caller_alone() {
         Setup::before(&upstream).arg("--limits-streams", "4").arg("--limits-streams-per-caller", "2").start();
     let alice = token("alice", "r");
     let held: Vec<_> = (0..2).map(|_| stalled(&gateway, &Ask::post(&alice, call("open")))).collect();
-    for ask in [Ask::post(&alice, call("open")), Ask::method("DELETE", &alice), Ask::get(&alice)] {
+    let in_chunks = Ask::post(&alice, call("open")).chunked(10);
+    let promised = Ask::post(&alice, call("open")).header("Expect", "100-continue");
+    for ask in [in_chunks, promised, Ask::method("DELETE", &alice), Ask::get(&alice)] {
         assert_eq!(gateway.ask(&ask).status, 429);
     }
+    assert_eq!(gateway.ask(&Ask::post(&alice, call("open"))).status, 200, "what is there need not come");
     assert_eq!(gateway.ask(&Ask::post(&token("bob", "r"), call("open"))).status, 200);
     drop(held);
     eventually("room again", || (gateway.ask(&Ask::post(&alice, call("open"))).status == 200).then_some(()));

@@ -60,6 +60,12 @@ impl Request {
         let of_head = count.min(self.head.len());
         self.head.advance(of_head);
         self.body.advance(count.saturating_sub(of_head).min(self.body.len()));
+        // What was written takes no memory while its answer comes: that may be a stream, and stand for hours.
+        for part in [&mut self.head, &mut self.body] {
+            if part.is_empty() {
+                *part = Bytes::new();
+            }
+        }
     }
 }
 
@@ -195,6 +201,8 @@ impl Line {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use http::Method;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _, DuplexStream, duplex};
     use tokio::task::coop::{consume_budget, has_budget_remaining};
@@ -246,6 +254,27 @@ mod tests {
                 });
             }
         }
+    }
+
+    #[test]
+    fn what_was_written_takes_no_memory() {
+        struct Held {
+            _by: Arc<()>,
+        }
+        impl AsRef<[u8]> for Held {
+            fn as_ref(&self) -> &[u8] {
+                &[b'x'; 2 * TOGETHER]
+            }
+        }
+        run(async {
+            let (mut line, mut theirs) = line(10 * TOGETHER);
+            theirs.write_all(ANSWER).await.unwrap();
+            let held = Arc::new(());
+            let body = Bytes::from_owner(Held { _by: Arc::clone(&held) });
+            let head = line.exchange(Request::new(RequestHead::new(&Method::POST, "/mcp"), body)).await;
+            assert!(head.is_ok_and(|head| head.is_kept));
+            assert_eq!(Arc::strong_count(&held), 1, "the answer may be long in coming");
+        });
     }
 
     #[test]

@@ -206,7 +206,7 @@ fn a_target_is_read_as_it_is_whatever_came_before() {
             let text = format!("POST {target} HTTP/1.1\r\nHost: a\r\n\r\n");
             let read = |before: Uri| {
                 let mut reader = HeadReader::behind(before);
-                let head = reader.take(&mut BytesMut::from(&text[..])).unwrap().unwrap();
+                let head = reader.take(&mut BytesMut::from(text.as_str())).unwrap().unwrap();
                 (head.uri, head.is_ambiguous)
             };
             let alone = read(Uri::default());

@@ -239,3 +239,43 @@ fn a_preface_is_told_from_a_request_by_its_first_bytes() {
         }
     });
 }
+
+#[test]
+fn a_connection_is_idle_since_its_last_request_was_over() {
+    run(async {
+        let (mut line, mut theirs) = line(64);
+        let now = Instant::now();
+        let mut kept = Kept { ended: now.checked_sub(LONG), ..Kept::default() };
+        assert_eq!(line.next(&mut kept, &Uri::default(), LONG, LONG).await.unwrap_err(), Next::End);
+        assert!(now.elapsed() < LONG / 2);
+        kept.ended = now.checked_sub(LONG);
+        put(&mut theirs, b"GET /a HTTP/1.1\r\n\r\n").await;
+        assert_eq!(
+            line.next(&mut kept, &Uri::default(), LONG, LONG).await.unwrap().uri,
+            "/a",
+            "what is there is read"
+        );
+        assert_eq!(kept.ended, None, "and begins another time");
+    });
+}
+
+#[test]
+fn a_body_is_there_when_its_last_byte_is() {
+    for (framing, body, is_there) in [
+        ("Content-Length: 3", "", false),
+        ("Content-Length: 3", "ab", false),
+        ("Content-Length: 3", "abc", true),
+        ("Content-Length: 3", "abcGET", true),
+        ("Content-Length: 0", "", true),
+        ("X: y", "", true),
+        ("Transfer-Encoding: chunked", "3\r\nabc\r\n0\r\n\r\n", false),
+        ("Content-Length: 3\r\nContent-Length: 3", "abc", false),
+    ] {
+        run(async {
+            let (mut line, mut theirs) = line(4096);
+            put(&mut theirs, format!("POST / HTTP/1.1\r\n{framing}\r\n\r\n{body}").as_bytes()).await;
+            line.next(&mut Kept::default(), &Uri::default(), LONG, LONG).await.unwrap();
+            assert_eq!(line.has_body(), is_there, "{framing}, {body}");
+        });
+    }
+}
