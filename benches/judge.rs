@@ -12,7 +12,7 @@ use toolgate::cel::Facts;
 use toolgate::gateway::known::Known;
 use toolgate::gateway::listed::{Listed, Page};
 use toolgate::gateway::memo::{self, Filtered, Key};
-use toolgate::gateway::verified::{Latest, VerifiedCache};
+use toolgate::gateway::verified::VerifiedCache;
 use toolgate::judge::{sees, what};
 use toolgate::live::Snapshot;
 use toolgate::message::agreement::Mirror;
@@ -54,18 +54,9 @@ fn remembered(tokens: usize) -> VerifiedCache {
     cache
 }
 
-/// All that a request is judged by.
-struct Judge<'a> {
-    cache: &'a VerifiedCache,
-    latest: Latest,
-    policy: &'a Policy,
-    sealer: &'a Sealer,
-}
-
-/// Our own work for one request on a connection that is kept: who, what, may he.
-fn judge(by: &mut Judge<'_>, token: &Bearer<'_>, body: &[u8]) -> bool {
-    let Judge { cache, latest, policy, sealer } = by;
-    let known = cache.get(token, 0, NOW, latest).unwrap();
+/// Our own work for one request: who, what, may he.
+fn judge(cache: &VerifiedCache, policy: &Policy, sealer: &Sealer, token: &Bearer<'_>, body: &[u8]) -> bool {
+    let known = cache.get(token, 0, NOW).unwrap();
     let Body::One(message) = Body::read(&Mirror::default(), body, DEPTH, 0).unwrap() else { return false };
     let grants = known.grants(policy);
     let facts = Facts { claims: &known.claims, ..Facts::default() };
@@ -76,7 +67,6 @@ fn requests(criterion: &mut Criterion) {
     let policy = Policy::compile("bench", &samples::policy(200)).unwrap();
     let (cache, sealer, token) = (remembered(1000), Sealer::new(b"key"), token(7));
     let token = Bearer::try_from(token.as_str()).unwrap();
-    let mut by = Judge { cache: &cache, latest: Latest::default(), policy: &policy, sealer: &sealer };
     let mut group = criterion.benchmark_group("request");
     for bytes in [300, 4 * KIB, 64 * KIB, KIB * KIB] {
         let of_rows = samples::call_with_rows("tool_00042", bytes);
@@ -84,7 +74,7 @@ fn requests(criterion: &mut Criterion) {
             let body = body.as_bytes();
             group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap()));
             group.bench_function(BenchmarkId::new(format!("judge {kind}"), bytes), |bench| {
-                bench.iter(|| assert!(judge(&mut by, black_box(&token), black_box(body))));
+                bench.iter(|| assert!(judge(&cache, &policy, &sealer, black_box(&token), black_box(body))));
             });
         }
         let body = samples::call("tool_00042", bytes);
@@ -191,14 +181,10 @@ fn growth(criterion: &mut Criterion) {
         // One after the other, so that it is not always the same that lies in the processor's own memory.
         let tokens: Vec<String> = (0..tokens.min(512)).map(token).collect();
         let bearers: Vec<_> = tokens.iter().filter_map(|text| Bearer::try_from(text.as_str()).ok()).collect();
-        let kept: Vec<_> =
-            bearers.iter().filter(|token| cache.get(token, 0, NOW, &mut Latest::default()).is_some()).collect();
+        let kept: Vec<_> = bearers.iter().filter(|token| cache.get(token, 0, NOW).is_some()).collect();
         let mut turns = kept.iter().cycle();
         group.bench_function(BenchmarkId::new("remembered token, tokens", cache.len()), |bench| {
-            // As on new connections, where each is looked up.
-            bench.iter(|| {
-                cache.get(black_box(turns.next().unwrap()), 0, NOW, &mut Latest::default()).unwrap();
-            });
+            bench.iter(|| cache.get(black_box(turns.next().unwrap()), 0, NOW).unwrap());
         });
     }
     group.finish();

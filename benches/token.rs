@@ -26,7 +26,7 @@ use criterion::{Criterion, criterion_group, criterion_main};
 use toolgate::caller::UnixTime;
 use toolgate::gateway::identity::IdentityTokens;
 use toolgate::gateway::known::Known;
-use toolgate::gateway::verified::{Latest, VerifiedCache};
+use toolgate::gateway::verified::VerifiedCache;
 use toolgate::settings::IdentityToken;
 use toolgate::token::{Algorithm, Bearer, Issuer, Issuers, KeySet, Verified, verify};
 
@@ -177,13 +177,7 @@ fn memory(criterion: &mut Criterion) {
     let known = Arc::new(Known::new(Arc::clone(&caller), 60));
     cache.put(&bearer, Verified::by_signature(&caller, 60, 0), known);
     let mut group = criterion.benchmark_group("token");
-    group.bench_function("remembered", |bench| {
-        bench.iter(|| cache.get(black_box(&bearer), 0, NOW, &mut Latest::default()).unwrap());
-    });
-    let mut latest = Latest::default();
-    group.bench_function("remembered by the connection", |bench| {
-        bench.iter(|| cache.get(black_box(&bearer), 0, NOW, &mut latest).unwrap());
-    });
+    group.bench_function("remembered", |bench| bench.iter(|| cache.get(black_box(&bearer), 0, NOW).unwrap()));
     let pem =
         STANDARD.encode(EcdsaKeyPair::generate(&ECDSA_P256_SHA256_FIXED_SIGNING).unwrap().to_pkcs8v1().unwrap());
     let pem = format!("-----BEGIN PRIVATE KEY-----\n{pem}\n-----END PRIVATE KEY-----");

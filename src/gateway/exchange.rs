@@ -157,7 +157,7 @@ async fn judged(
     record: &mut Record,
 ) -> Result<Ending, Stop> {
     let now = record.time();
-    let Who { known: caller, revocations } = who(gateway, client, UnixTime(now.as_secs()), &mut kept.token).await?;
+    let Who { known: caller, revocations } = who(gateway, client, UnixTime(now.as_secs())).await?;
     record.caller = Some(Arc::clone(&caller));
     let method = client.head().method.clone();
     intake::refuse_other_methods(&method)?;

@@ -8,18 +8,15 @@ use std::time::Duration;
 use tokio::task::coop::{has_budget_remaining, unconstrained};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-use super::verified::Latest;
 use crate::revoked::Ear;
 
 /// What a connection keeps.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Kept {
     /// Bounds the waits of its task.
     pub alarm: Alarm,
     /// Tells it of what is revoked.
     pub ear: Ear,
-    /// Its last token.
-    pub token: Latest,
     /// When its last request was over: since then it is idle.
     pub ended: Option<std::time::Instant>,
 }

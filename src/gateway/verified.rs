@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_lc_rs::constant_time::verify_slices_are_equal;
 use quick_cache::Weighter;
 use quick_cache::sync::Cache;
 
@@ -32,34 +31,6 @@ impl Weighter<TokenDigest, Entry> for Weight {
     }
 }
 
-/// The token that was looked up last for a connection, and found, so that a client which sends the same with each request does
-/// not have it looked up each time: a digest of a token takes as long as all that is decided by it.
-///
-/// The text is held for as long as the connection, which has it in its buffers, too; it is compared in constant time, since
-/// one connection may carry the requests of several callers, and shown to nobody.
-#[derive(Default)]
-pub struct Latest {
-    text: Box<str>,
-    entry: Option<Entry>,
-}
-
-/// Longer tokens are not held, in bytes: a connection that waits for its next request is to be small.
-const LONGEST: usize = 2 * 1024;
-
-impl Latest {
-    fn usable(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Known>> {
-        let entry = self.entry.as_ref().filter(|entry| entry.verified.is_usable(now, epoch))?;
-        let is_same = verify_slices_are_equal(self.text.as_bytes(), token.expose().as_bytes()).is_ok();
-        is_same.then(|| Arc::clone(&entry.known))
-    }
-
-    fn note(&mut self, token: &Bearer<'_>, entry: &Entry) {
-        let held = Some((token.expose(), entry)).filter(|(text, _)| text.len() <= LONGEST);
-        let (text, entry) = held.map_or_else(Default::default, |(text, entry)| (text.into(), Some(entry.clone())));
-        *self = Self { text, entry };
-    }
-}
-
 /// Verified tokens, by the digest of their text. Only accepted tokens are put in.
 pub struct VerifiedCache {
     entries: Option<Cache<TokenDigest, Entry, Weight>>,
@@ -79,25 +50,20 @@ impl VerifiedCache {
         Self { entries, hits: AtomicU64::new(0), misses: AtomicU64::new(0) }
     }
 
-    /// The caller this token has made, if a new verification would make the same. `latest` is what came last over the same
-    /// connection.
+    /// The caller this token has made, if a new verification would make the same.
     #[must_use]
-    pub fn get(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime, latest: &mut Latest) -> Option<Arc<Known>> {
-        let found = latest.usable(token, epoch, now).or_else(|| {
-            let entry = self.usable(token, epoch, now)?;
-            latest.note(token, &entry);
-            Some(entry.known)
-        });
+    pub fn get(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Known>> {
+        let found = self.usable(token, epoch, now);
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
     }
 
-    fn usable(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Entry> {
+    fn usable(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Known>> {
         let (entries, digest) = (self.entries.as_ref()?, token.digest());
         let entry = entries.get(&digest)?;
         if entry.verified.is_usable(now, epoch) {
-            return Some(entry);
+            return Some(entry.known);
         }
         entries.remove(&digest);
         None
@@ -155,10 +121,7 @@ mod tests {
         let cache = VerifiedCache::new(100_000);
         put(&cache, "a", "alice");
         put(&cache, "b", "bob");
-        let subject = |text, epoch, now| {
-            let found = cache.get(&token(text), epoch, UnixTime(now), &mut Latest::default());
-            found.map(|it| it.subject.clone())
-        };
+        let subject = |text, epoch, now| cache.get(&token(text), epoch, UnixTime(now)).map(|it| it.subject.clone());
         assert_eq!(subject("a", 1, 999), Some("alice".into()));
         assert_eq!(subject("b", 1, 999), Some("bob".into()));
         assert_eq!(subject("c", 1, 999), None);
@@ -167,39 +130,6 @@ mod tests {
         assert_eq!(subject("a", 1, 999), None, "what became useless is forgotten");
         assert_eq!(subject("b", 1, 1000), None, "it has expired");
         assert_eq!((cache.hits(), cache.misses(), cache.len()), (2, 5, 0));
-    }
-
-    #[test]
-    fn what_came_last_over_a_connection_is_good_for_the_same_text_epoch_and_time_only() {
-        let cache = VerifiedCache::new(100_000);
-        put(&cache, "alices", "alice");
-        put(&cache, "bobs", "bob");
-        let mut latest = Latest::default();
-        let mut subject = |text: &str, epoch, now| {
-            cache.get(&token(text), epoch, UnixTime(now), &mut latest).map(|it| it.subject.clone())
-        };
-        for (text, expected) in [("alices", "alice"), ("bobs", "bob"), ("alices", "alice"), ("alices", "alice")] {
-            assert_eq!(subject(text, 1, 999).as_deref(), Some(expected));
-        }
-        for other in ["alice", "alices0", "Alices", "alicez", "alices=", "s"] {
-            assert_eq!(subject(other, 1, 999), None, "{other}");
-            assert_eq!(subject("alices", 1, 999).as_deref(), Some("alice"), "a stranger's token changes nothing");
-        }
-        assert_eq!(subject("alices", 1, 1000), None, "it has expired");
-        assert_eq!(subject("alices", 2, 999), None, "keys or issuers have changed");
-        assert_eq!(cache.hits(), 10);
-    }
-
-    #[test]
-    fn what_is_long_is_not_held_by_connections() {
-        let cache = VerifiedCache::new(100_000);
-        let mut latest = Latest::default();
-        for (length, is_held) in [(LONGEST + 1, false), (LONGEST, true), (LONGEST + 1, false)] {
-            let text = "t".repeat(length);
-            put(&cache, &text, "alice");
-            assert!(cache.get(&token(&text), 1, UnixTime(1), &mut latest).is_some(), "{length}");
-            assert_eq!((latest.entry.is_some(), latest.text.len()), (is_held, if is_held { length } else { 0 }));
-        }
     }
 
     #[test]
@@ -216,7 +146,7 @@ mod tests {
     fn a_capacity_of_none_remembers_nothing() {
         let cache = VerifiedCache::new(0);
         put(&cache, "a", "alice");
-        assert!(cache.get(&token("a"), 1, UnixTime(0), &mut Latest::default()).is_none());
+        assert!(cache.get(&token("a"), 1, UnixTime(0)).is_none());
         assert!(cache.is_empty());
     }
 }

@@ -7,7 +7,6 @@ use super::Gateway;
 use super::client::{Client, Head};
 use super::headers::DPOP;
 use super::known::Known;
-use super::verified::Latest;
 use crate::caller::{Caller, UnixTime};
 use crate::refusal::Refusal;
 use crate::remote::Route;
@@ -22,11 +21,11 @@ pub struct Who {
     pub revocations: u64,
 }
 
-/// The caller of this request, which came at `now` behind `latest` (RFC 6750 §2.1: by the header, and nothing but the header).
+/// The caller of this request, which came at `now` (RFC 6750 §2.1: by the header, and nothing but the header).
 ///
 /// # Errors
 /// Why it is nobody.
-pub async fn who(gateway: &Gateway, client: &Client, now: UnixTime, latest: &mut Latest) -> Result<Who, Refusal> {
+pub async fn who(gateway: &Gateway, client: &Client, now: UnixTime) -> Result<Who, Refusal> {
     let head = client.head();
     let (scheme, bearer) = presented(head)?;
     let presented = Presented {
@@ -37,7 +36,7 @@ pub async fn who(gateway: &Gateway, client: &Client, now: UnixTime, latest: &mut
         method: head.method.as_str(),
         url: &gateway.config.resource,
     };
-    let caller = verified(gateway, &bearer, &presented, now, latest).await;
+    let caller = verified(gateway, &bearer, &presented, now).await;
     match &caller {
         Ok(who) => gateway.report.verified(Some(&*who.known.issuer), None),
         Err(refusal) => {
@@ -75,11 +74,10 @@ async fn verified(
     bearer: &Bearer<'_>,
     presented: &Presented<'_>,
     now: UnixTime,
-    latest: &mut Latest,
 ) -> Result<Who, Refusal> {
     // Read before the keys are: what is remembered under it was verified by keys at least as new.
     let epoch = gateway.verifier.ring().epoch();
-    let remembered = gateway.verified.get(bearer, epoch, now, latest);
+    let remembered = gateway.verified.get(bearer, epoch, now);
     gateway.report.token_remembered(remembered.is_some());
     let known = match remembered {
         Some(known) => known,
