@@ -199,8 +199,20 @@ proptest! {
 
 #[test]
 fn a_target_is_read_as_it_is_whatever_came_before() {
-    let targets =
-        ["/", "/mcp", "/mcp?a", "/mcp?", "/Mcp", "*", "http://a/mcp", "http://a/", "http://b/mcp", "mcp", "a:1"];
+    let targets = [
+        "/",
+        "/mcp",
+        "/mcp#a",
+        "/mcp?a",
+        "/mcp?",
+        "/Mcp",
+        "*",
+        "http://a/mcp",
+        "http://a/",
+        "http://b/mcp",
+        "mcp",
+        "a:1",
+    ];
     for before in targets {
         for target in targets {
             let text = format!("POST {target} HTTP/1.1\r\nHost: a\r\n\r\n");
