@@ -46,25 +46,24 @@ fn remembered(tokens: usize) -> VerifiedCache {
             scopes: Scopes::from_names(["s0", "s3", "s4"]),
             ..Caller::new("https://idp.example.com", format!("alice-{number}"), NOW.plus(3600))
         };
-        let caller = Arc::new(caller);
         let verified = Verified::by_signature(&caller, 60, 0);
         let token = token(number);
-        cache.put(&Bearer::try_from(token.as_str()).unwrap(), verified, Arc::new(Known::new(caller, 60)));
+        cache.put(&Bearer::try_from(token.as_str()).unwrap(), Arc::new(Known::new(caller, verified)));
     }
     cache
 }
 
 /// Our own work for one request: who, what, may he.
-fn judge(cache: &VerifiedCache, policy: &Policy, sealer: &Sealer, token: &Bearer<'_>, body: &[u8]) -> bool {
+fn judge(cache: &VerifiedCache, snapshot: &Snapshot, sealer: &Sealer, token: &Bearer<'_>, body: &[u8]) -> bool {
     let known = cache.get(token, 0, NOW).unwrap();
     let Body::One(message) = Body::read(&Mirror::default(), body, DEPTH, 0).unwrap() else { return false };
-    let grants = known.grants(policy);
+    let grants = known.grants(snapshot);
     let facts = Facts { claims: &known.claims, ..Facts::default() };
-    what(policy, &grants, &message, &sealer.of(&known), &facts).is_ok()
+    what(&snapshot.policy, &grants, &message, &sealer.of(&known), &facts).is_ok()
 }
 
 fn requests(criterion: &mut Criterion) {
-    let policy = Policy::compile("bench", &samples::policy(200)).unwrap();
+    let snapshot = Snapshot::new(Policy::compile("bench", &samples::policy(200)).unwrap(), 1);
     let (cache, sealer, token) = (remembered(1000), Sealer::new(b"key"), token(7));
     let token = Bearer::try_from(token.as_str()).unwrap();
     let mut group = criterion.benchmark_group("request");
@@ -74,7 +73,7 @@ fn requests(criterion: &mut Criterion) {
             let body = body.as_bytes();
             group.throughput(Throughput::Bytes(u64::try_from(body.len()).unwrap()));
             group.bench_function(BenchmarkId::new(format!("judge {kind}"), bytes), |bench| {
-                bench.iter(|| assert!(judge(&cache, &policy, &sealer, black_box(&token), black_box(body))));
+                bench.iter(|| assert!(judge(&cache, &snapshot, &sealer, black_box(&token), black_box(body))));
             });
         }
         let body = samples::call("tool_00042", bytes);
@@ -93,7 +92,7 @@ fn lists(criterion: &mut Criterion) {
     let filter = |sees| Filter { sees, freshness: FRESHNESS, heard: None, pins: None, tasks: &samples::NoTasks };
     let half = filter(&|_, name| samples::is_shown(name));
     let policy = Policy::compile("bench", &samples::policy(200)).unwrap();
-    let snapshot = Arc::new(Snapshot { policy, generation: 1 });
+    let snapshot = Arc::new(Snapshot::new(policy, 1));
     let grants = Arc::new(snapshot.policy.grants(&Scopes::from_names(["s0", "s3", "s4"])));
     let by_policy = |kind: ListKind, name: &str| sees(&snapshot.policy, &grants, kind, name);
     let request =

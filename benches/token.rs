@@ -173,9 +173,9 @@ fn memory(criterion: &mut Criterion) {
     let case = Signers::new().case(Algorithm::ES256);
     let bearer = Bearer::try_from(case.token.as_str()).unwrap();
     let cache = VerifiedCache::new(10_000_000);
-    let caller = Arc::new(verify(&bearer, &case.issuers, NOW).unwrap());
-    let known = Arc::new(Known::new(Arc::clone(&caller), 60));
-    cache.put(&bearer, Verified::by_signature(&caller, 60, 0), known);
+    let caller = verify(&bearer, &case.issuers, NOW).unwrap();
+    let verified = Verified::by_signature(&caller, 60, 0);
+    cache.put(&bearer, Arc::new(Known::new(caller.clone(), verified)));
     let mut group = criterion.benchmark_group("token");
     group.bench_function("remembered", |bench| bench.iter(|| cache.get(black_box(&bearer), 0, NOW).unwrap()));
     let pem =

@@ -59,7 +59,7 @@ pub enum Confirmation {
 pub struct Caller {
     /// The configured issuer whose key verified the token: its `iss`, or the configured name where the issuer's
     /// tokens need no `iss`.
-    pub issuer: Box<str>,
+    pub issuer: Arc<str>,
     /// `sub` (RFC 7519 §4.1.2).
     pub subject: Box<str>,
     /// `client_id`, or `azp` where the former is absent (RFC 9068 §2.2).
@@ -81,7 +81,7 @@ pub struct Caller {
 
 impl Caller {
     /// A caller of whom nothing but the names and the end is known.
-    pub fn new(issuer: impl Into<Box<str>>, subject: impl Into<Box<str>>, expires: UnixTime) -> Self {
+    pub fn new(issuer: impl Into<Arc<str>>, subject: impl Into<Box<str>>, expires: UnixTime) -> Self {
         Self {
             issuer: issuer.into(),
             subject: subject.into(),

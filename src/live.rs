@@ -3,6 +3,7 @@
 pub mod guarded;
 pub mod recent;
 
+use std::collections::HashSet;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -13,7 +14,8 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use tokio::sync::watch;
 
-use crate::policy::{Mode, Policy};
+use crate::caller::Scopes;
+use crate::policy::{Grants, Mode, Policy};
 
 /// A policy and its number, seen by one request from beginning to end.
 #[derive(Debug)]
@@ -22,6 +24,35 @@ pub struct Snapshot {
     pub policy: Policy,
     /// Counts up with every policy that came into force; 0 is the empty one before the first.
     pub generation: u64,
+    /// What callers were granted: many are alike.
+    granted: Mutex<HashSet<Arc<Grants>>>,
+}
+
+/// The most grants that are shared.
+const MOST_GRANTS: usize = 1_000;
+
+impl Snapshot {
+    /// The policy of this number.
+    #[must_use]
+    pub fn new(policy: Policy, generation: u64) -> Self {
+        Self { policy, generation, granted: Mutex::default() }
+    }
+
+    /// What a token with these scopes is granted under the policy; the same for all that are granted the same, as far as they
+    /// are not too many.
+    #[must_use]
+    pub fn grants(&self, scopes: &Scopes) -> Arc<Grants> {
+        let grants = self.policy.grants(scopes);
+        let Ok(mut granted) = self.granted.lock() else { return Arc::new(grants) };
+        if let Some(shared) = granted.get(&grants) {
+            return Arc::clone(shared);
+        }
+        let grants = Arc::new(grants);
+        if granted.len() < MOST_GRANTS {
+            granted.insert(Arc::clone(&grants));
+        }
+        grants
+    }
 }
 
 /// The policy in force.
@@ -49,7 +80,7 @@ pub enum Reload {
 
 impl Default for Live {
     fn default() -> Self {
-        let empty = Snapshot { policy: Policy::empty(), generation: 0 };
+        let empty = Snapshot::new(Policy::empty(), 0);
         Self {
             takes_shadow: false,
             current: ArcSwap::from_pointee(empty),
@@ -94,7 +125,7 @@ impl Live {
             )),
             Ok(policy) => {
                 let generation = self.snapshot().generation.saturating_add(1);
-                self.current.store(Arc::new(Snapshot { policy, generation }));
+                self.current.store(Arc::new(Snapshot::new(policy, generation)));
                 self.set_trouble(None);
                 if let Ok(mut held) = self.text.lock() {
                     text.clone_into(&mut held);

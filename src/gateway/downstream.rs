@@ -282,7 +282,7 @@ impl Passage<'_> {
 
     fn with_filter<T>(&self, work: impl FnOnce(&Filter<'_>) -> T) -> T {
         let snapshot = if self.standing.is_some() { self.live.snapshot() } else { Arc::clone(&self.snapshot) };
-        let newer = (snapshot.generation != self.snapshot.generation).then(|| self.caller.grants(&snapshot.policy));
+        let newer = (snapshot.generation != self.snapshot.generation).then(|| self.caller.grants(&snapshot));
         let grants = newer.as_ref().unwrap_or(&self.grants);
         let allows = |kind, name: &str| judge::sees(&snapshot.policy, grants, kind, name);
         let shows = |uri: &str| {

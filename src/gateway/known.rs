@@ -6,44 +6,53 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwapOption;
 
 use super::callers::{Callers, Key};
-use crate::caller::{Caller, UnixTime};
-use crate::policy::{Grants, Policy};
+use crate::caller::Caller;
+use crate::live::Snapshot;
+use crate::policy::Grants;
 use crate::record::Told;
+use crate::token::Verified;
 
 /// A caller whose token was verified. Nothing of a decision is remembered here: only what a policy makes of the token's
 /// scopes, for as long as that policy is in force.
+///
+/// It stands in one piece, and shares what many callers have alike: of a hundred thousand in turn, each is far away.
 #[derive(Debug)]
 pub struct Known {
-    caller: Arc<Caller>,
-    /// By how many seconds the clock of its issuer may differ.
-    leeway: u64,
+    caller: Caller,
+    verified: Verified,
     granted: ArcSwapOption<Grants>,
     told: OnceLock<Told>,
     key: OnceLock<Key>,
 }
 
 impl Known {
-    /// This caller, whose issuer's clock may differ by so many seconds.
+    /// This caller, which was verified so.
     #[must_use]
-    pub const fn new(caller: Arc<Caller>, leeway: u64) -> Self {
-        Self { caller, leeway, granted: ArcSwapOption::const_empty(), told: OnceLock::new(), key: OnceLock::new() }
+    pub const fn new(caller: Caller, verified: Verified) -> Self {
+        Self {
+            caller,
+            verified,
+            granted: ArcSwapOption::const_empty(),
+            told: OnceLock::new(),
+            key: OnceLock::new(),
+        }
     }
 
-    /// What its scopes are granted under `policy`.
+    /// What its scopes are granted under the policy of `snapshot`.
     #[must_use]
-    pub fn grants(&self, policy: &Policy) -> Arc<Grants> {
-        if let Some(grants) = self.granted.load().as_ref().filter(|grants| policy.has_made(grants)) {
+    pub fn grants(&self, snapshot: &Snapshot) -> Arc<Grants> {
+        if let Some(grants) = self.granted.load().as_ref().filter(|grants| snapshot.policy.has_made(grants)) {
             return Arc::clone(grants);
         }
-        let grants = Arc::new(policy.grants(&self.caller.scopes));
+        let grants = snapshot.grants(&self.caller.scopes);
         self.granted.store(Some(Arc::clone(&grants)));
         grants
     }
 
-    /// When its token ends, leeway included.
+    /// For how long it is this caller.
     #[must_use]
-    pub fn end(&self) -> UnixTime {
-        self.caller.expires.plus(self.leeway)
+    pub const fn verified(&self) -> &Verified {
+        &self.verified
     }
 
     /// What it is counted by among `callers`, or those beside them.
@@ -70,22 +79,30 @@ impl Deref for Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::Scopes;
+    use crate::caller::{Scopes, UnixTime};
+    use crate::policy::Policy;
 
     #[test]
     fn what_one_policy_grants_is_never_taken_for_what_another_does() {
-        let policy = |scope: &str| {
-            Policy::compile("p", &format!("version: 1\ntools: {{t: {{scopes: [{scope}]}}}}")).unwrap()
+        let snapshot = |scope: &str| {
+            let text = format!("version: 1\ntools: {{t: {{scopes: [{scope}]}}}}");
+            // The same number, so that it is the policy that tells them apart.
+            Snapshot::new(Policy::compile("p", &text).unwrap(), 1)
         };
-        let caller = Caller { scopes: Scopes::from_names(["a"]), ..Caller::new("i", "alice", UnixTime(1)) };
-        let known = Known::new(Arc::new(caller), 2);
-        let (one, two) = (policy("a"), policy("b"));
+        let known = |subject, scope| {
+            let caller = Caller { scopes: Scopes::from_names([scope]), ..Caller::new("i", subject, UnixTime(1)) };
+            let verified = Verified::by_signature(&caller, 2, 0);
+            Known::new(caller, verified)
+        };
+        let (alice, bob, carol) = (known("alice", "a"), known("bob", "a"), known("carol", "b"));
+        let (one, two) = (snapshot("a"), snapshot("b"));
         for _ in 0..2 {
-            for policy in [&one, &two, &one] {
-                assert_eq!(*known.grants(policy), policy.grants(&known.scopes));
+            for (known, snapshot) in [(&alice, &one), (&alice, &two), (&bob, &two), (&carol, &two), (&alice, &one)]
+            {
+                assert_eq!(*known.grants(snapshot), snapshot.policy.grants(&known.scopes));
             }
         }
-        assert!(Arc::ptr_eq(&known.grants(&one), &known.grants(&one)), "worked out once");
-        assert_eq!(known.end(), UnixTime(3));
+        assert!(Arc::ptr_eq(&alice.grants(&one), &alice.grants(&one)), "worked out once");
+        assert!(Arc::ptr_eq(&alice.grants(&one), &bob.grants(&one)), "and shared");
     }
 }

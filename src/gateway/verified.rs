@@ -8,32 +8,25 @@ use quick_cache::sync::Cache;
 
 use super::known::Known;
 use crate::caller::UnixTime;
-use crate::token::{Bearer, TokenDigest, Verified};
-
-#[derive(Clone)]
-struct Entry {
-    verified: Verified,
-    known: Arc<Known>,
-}
+use crate::token::{Bearer, TokenDigest};
 
 /// How many bytes an entry takes, about.
 #[derive(Clone)]
 struct Weight;
 
-impl Weighter<TokenDigest, Entry> for Weight {
-    fn weight(&self, _: &TokenDigest, entry: &Entry) -> u64 {
+impl Weighter<TokenDigest, Arc<Known>> for Weight {
+    fn weight(&self, _: &TokenDigest, known: &Arc<Known>) -> u64 {
         const FIXED: usize = 512;
         // Each scope is held as a text, and once more in the audit's words.
-        let scopes: usize =
-            entry.known.scopes.iter().map(|scope| scope.len().saturating_mul(2).saturating_add(32)).sum();
-        let bytes = FIXED.saturating_add(entry.known.claims.len()).saturating_add(scopes);
+        let scopes: usize = known.scopes.iter().map(|scope| scope.len().saturating_mul(2).saturating_add(32)).sum();
+        let bytes = FIXED.saturating_add(known.claims.len()).saturating_add(scopes);
         u64::try_from(bytes).unwrap_or(u64::MAX)
     }
 }
 
 /// Verified tokens, by the digest of their text. Only accepted tokens are put in.
 pub struct VerifiedCache {
-    entries: Option<Cache<TokenDigest, Entry, Weight>>,
+    entries: Option<Cache<TokenDigest, Arc<Known>, Weight>>,
     hits: AtomicU64,
     misses: AtomicU64,
 }
@@ -61,18 +54,18 @@ impl VerifiedCache {
 
     fn usable(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Known>> {
         let (entries, digest) = (self.entries.as_ref()?, token.digest());
-        let entry = entries.get(&digest)?;
-        if entry.verified.is_usable(now, epoch) {
-            return Some(entry.known);
+        let known = entries.get(&digest)?;
+        if known.verified().is_usable(now, epoch) {
+            return Some(known);
         }
         entries.remove(&digest);
         None
     }
 
-    /// Remembers whom an accepted token has made, for as long as `verified` says.
-    pub fn put(&self, token: &Bearer<'_>, verified: Verified, known: Arc<Known>) {
+    /// Remembers whom an accepted token has made, for as long as it is that caller.
+    pub fn put(&self, token: &Bearer<'_>, known: Arc<Known>) {
         if let Some(entries) = &self.entries {
-            entries.insert(token.digest(), Entry { verified, known });
+            entries.insert(token.digest(), known);
         }
     }
 
@@ -105,15 +98,16 @@ impl VerifiedCache {
 mod tests {
     use super::*;
     use crate::caller::Caller;
+    use crate::token::Verified;
 
     fn token(text: &str) -> Bearer<'_> {
         Bearer::try_from(text).unwrap()
     }
 
     fn put(cache: &VerifiedCache, text: &str, subject: &str) {
-        let caller = Arc::new(Caller::new("i", subject, UnixTime(1000)));
+        let caller = Caller::new("i", subject, UnixTime(1000));
         let verified = Verified::by_signature(&caller, 0, 1);
-        cache.put(&token(text), verified, Arc::new(Known::new(caller, 0)));
+        cache.put(&token(text), Arc::new(Known::new(caller, verified)));
     }
 
     #[test]

@@ -97,14 +97,14 @@ async fn verified(
 }
 
 async fn verify(gateway: &Gateway, bearer: &Bearer<'_>, epoch: u64, now: UnixTime) -> Result<Arc<Known>, Refusal> {
-    let caller = Arc::new(gateway.verifier.verify(bearer, now).await?);
+    let caller = gateway.verifier.verify(bearer, now).await?;
     gateway.recent.note(&caller, now);
     let issuers = gateway.verifier.ring().issuers();
-    let leeway = leeway(&issuers, &caller);
-    let known = Arc::new(Known::new(Arc::clone(&caller), leeway));
+    let verified = Verified::by_signature(&caller, leeway(&issuers, &caller), epoch);
+    let known = Arc::new(Known::new(caller, verified));
     // What was asked for is remembered by whoever asked, for as long as the operator says.
     if let Route::Keys = gateway.verifier.route(bearer, &issuers) {
-        gateway.verified.put(bearer, Verified::by_signature(&caller, leeway, epoch), Arc::clone(&known));
+        gateway.verified.put(bearer, Arc::clone(&known));
     }
     Ok(known)
 }

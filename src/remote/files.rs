@@ -1,6 +1,7 @@
 //! Keys in files, read again when the files change.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::serve::say;
@@ -54,7 +55,7 @@ impl Followed {
     }
 
     /// Looks for ever. The last good keys stay where a file has none.
-    pub(super) async fn follow(mut self, issuer: Box<str>, apply: impl Fn(KeySet)) {
+    pub(super) async fn follow(mut self, issuer: Arc<str>, apply: impl Fn(KeySet)) {
         loop {
             tokio::time::sleep(INTERVAL).await;
             match self.look() {

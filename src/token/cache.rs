@@ -34,6 +34,12 @@ impl Verified {
         Self { until, epoch }
     }
 
+    /// When the token ends, leeway included, or the answer about it.
+    #[must_use]
+    pub const fn until(&self) -> UnixTime {
+        self.until
+    }
+
     /// Whether a new verification would still give the same: the token has not expired, the answer is not too old,
     /// and issuers and keys are those of then.
     #[must_use]

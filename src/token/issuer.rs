@@ -11,7 +11,7 @@ use crate::refusal::Refusal;
 #[derive(Debug, Clone)]
 pub struct Issuer {
     /// The exact `iss` of its tokens.
-    pub name: Box<str>,
+    pub name: Arc<str>,
     /// Whether its tokens must have an `iss`. At most one issuer may do without.
     pub require_iss: bool,
     /// The audiences of which a token must name one. Empty: the check is off.
@@ -54,7 +54,7 @@ impl TypRule {
 impl Issuer {
     /// An issuer on the default terms: asymmetric algorithms, scopes in `scope` and `scp`, a minute of leeway,
     /// `sub` required, no keys yet.
-    pub fn new(name: impl Into<Box<str>>, audience: impl IntoIterator<Item = Box<str>>) -> Self {
+    pub fn new(name: impl Into<Arc<str>>, audience: impl IntoIterator<Item = Box<str>>) -> Self {
         Self {
             name: name.into(),
             require_iss: true,
@@ -128,13 +128,13 @@ pub enum IssuersError {
     NameEmpty,
     /// Two issuers have the same name.
     #[error("issuer `{0}` is configured twice")]
-    NameRepeated(Box<str>),
+    NameRepeated(Arc<str>),
     /// Two issuers do without `iss`, so that a token without one could be either's.
     #[error("issuers `{0}` and `{1}` both have `require_iss: false`; only one may")]
-    TwoWithoutIss(Box<str>, Box<str>),
+    TwoWithoutIss(Arc<str>, Arc<str>),
     /// An issuer accepts no algorithm, so none of its tokens.
     #[error("issuer `{0}` has an empty list of algorithms, so none of its tokens could be accepted")]
-    NoAlgorithms(Box<str>),
+    NoAlgorithms(Arc<str>),
 }
 
 #[cfg(test)]

@@ -16,7 +16,7 @@ resources: {'ui://**': {scopes: []}, 'x:r': {scopes: [r]}}
 const FRESH: Freshness = Freshness { ttl_cap_ms: 60_000, is_required: false };
 
 fn snapshot(policy: &str, generation: u64) -> Arc<Snapshot> {
-    Arc::new(Snapshot { policy: Policy::compile("p", policy).unwrap(), generation })
+    Arc::new(Snapshot::new(Policy::compile("p", policy).unwrap(), generation))
 }
 
 fn granted(snapshot: &Snapshot, scopes: &[&str]) -> Arc<Grants> {
@@ -632,7 +632,7 @@ fn with_a_memory_or_without_whatever_is_asked() {
     for seed in 0..rounds {
         let mut dice = Dice(seed);
         let two = Two::default();
-        let of = |dice: &mut Dice| Arc::new(Snapshot { policy: random_policy(dice), generation: 1 });
+        let of = |dice: &mut Dice| Arc::new(Snapshot::new(random_policy(dice), 1));
         let mut snapshots = [of(&mut dice), of(&mut dice)];
         // As with a caller who is known: made under whatever policy was in force then.
         let mut known: Vec<(usize, Arc<Grants>)> = Vec::new();
@@ -655,7 +655,7 @@ fn with_a_memory_or_without_whatever_is_asked() {
                 0 => {
                     let at = dice.below(2);
                     // The old one goes first, so that its place may be taken.
-                    snapshots[at] = Arc::new(Snapshot { policy: Policy::empty(), generation: 0 });
+                    snapshots[at] = Arc::new(Snapshot::new(Policy::empty(), 0));
                     known.retain(|(of, _)| *of != at);
                     snapshots[at] = of(&mut dice);
                 }

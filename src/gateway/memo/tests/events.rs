@@ -213,8 +213,7 @@ fn streams_with_a_memory_or_without_whatever_they_say() {
     for seed in 0..rounds {
         let mut dice = Dice(seed << 32);
         let two = Two::default();
-        let snapshots =
-            [0, 1].map(|generation| Arc::new(Snapshot { policy: random_policy(&mut dice), generation }));
+        let snapshots = [0, 1].map(|generation| Arc::new(Snapshot::new(random_policy(&mut dice), generation)));
         let grants = snapshots
             .each_ref()
             .map(|snapshot| [&[][..], &["r"], &["w"], &["r", "w", "x"]].map(|scopes| granted(snapshot, scopes)));
