@@ -2,7 +2,6 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use http::StatusCode;
 
 use super::Config;
@@ -20,7 +19,7 @@ pub struct Answer {
     /// The head, without the framing.
     pub reply: Reply,
     /// The body.
-    pub body: Bytes,
+    pub body: Vec<u8>,
     /// Whether pages of any origin may read it.
     pub is_for_all_origins: bool,
 }
@@ -30,12 +29,12 @@ impl Answer {
     #[must_use]
     pub fn empty(status: u16) -> Self {
         let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-        Self { reply: Reply::new(status), body: Bytes::new(), is_for_all_origins: false }
+        Self { reply: Reply::new(status), body: Vec::new(), is_for_all_origins: false }
     }
 
     /// An answer in JSON.
     #[must_use]
-    pub fn json(status: u16, body: impl Into<Bytes>) -> Self {
+    pub fn json(status: u16, body: impl Into<Vec<u8>>) -> Self {
         let mut answer = Self { body: body.into(), ..Self::empty(status) };
         answer.set("Content-Type", "application/json");
         answer
@@ -53,7 +52,7 @@ pub fn refusal(
     config: &Config,
     refusal: Refusal,
     reply: &ErrorReply<'_>,
-    scopes: &str,
+    scopes: &[&str],
     wait: Option<Duration>,
 ) -> Answer {
     let mut status = refusal.status(reply.era);
@@ -63,8 +62,8 @@ pub fn refusal(
     }
     let mut answer = Answer::json(status, reply.render(refusal));
     answer.set("Cache-Control", "no-store");
-    if let Some(challenge) = challenge(config, refusal, scopes) {
-        answer.set("WWW-Authenticate", &challenge);
+    if refusal.challenge() != Challenge::None {
+        answer.reply.line_of("WWW-Authenticate", |put| challenge(config, refusal, scopes, put));
     }
     let seconds = |wait: Duration| wait.as_secs().saturating_add(u64::from(wait.subsec_nanos() > 0)).max(1);
     if let Some(seconds) = wait.map(seconds).or_else(|| refusal.retry_after().map(Into::into)) {
@@ -82,42 +81,44 @@ pub fn refusal(
 
 /// One challenge in the order of parameters that clients can read: `error`, `scope`, `resource_metadata`,
 /// `error_description` (RFC 6750 §3, RFC 9728 §5.1), and `algs` in one for a proof (RFC 9449 §7.1).
-fn challenge(config: &Config, refusal: Refusal, scopes: &str) -> Option<String> {
+fn challenge(config: &Config, refusal: Refusal, scopes: &[&str], put: &mut dyn FnMut(&str)) {
     let kind = refusal.challenge();
-    if kind == Challenge::None {
-        return None;
-    }
     // Where every token must be bound to a key, no bearer token would do.
     let wants_proof = config.is_dpop_required || matches!(kind, Challenge::Dpop(_));
-    let mut challenge = String::with_capacity(384);
-    challenge.push_str(if wants_proof { "DPoP" } else { "Bearer" });
-    let mut before = " ";
-    let mut parameter = |name: &str, value: &str| {
-        for part in [before, name, "=\"", value, "\""] {
-            challenge.push_str(part);
+    put(if wants_proof { "DPoP " } else { "Bearer " });
+    let mut before = "";
+    let mut parameter = |name: &str, value: &[&str]| {
+        for part in [before, name, "=\""] {
+            put(part);
         }
+        for (at, word) in value.iter().enumerate() {
+            if at > 0 {
+                put(" ");
+            }
+            put(word);
+        }
+        put("\"");
         before = ", ";
     };
     match kind {
         Challenge::None | Challenge::Bare => {
-            parameter("resource_metadata", &config.metadata_url);
+            parameter("resource_metadata", &[&config.metadata_url]);
             if !scopes.is_empty() {
                 parameter("scope", scopes);
             }
         }
         Challenge::Error(error) | Challenge::Dpop(error) => {
-            parameter("error", error);
+            parameter("error", &[error]);
             // A malformed header is not cured by other scopes.
             if !scopes.is_empty() && kind != Challenge::Error("invalid_request") {
                 parameter("scope", scopes);
             }
-            parameter("resource_metadata", &config.metadata_url);
-            parameter("error_description", refusal.sentence());
+            parameter("resource_metadata", &[&config.metadata_url]);
+            parameter("error_description", &[refusal.sentence()]);
         }
     }
     if wants_proof {
         let algorithms: Vec<&str> = Algorithm::ASYMMETRIC.iter().map(|algorithm| algorithm.name()).collect();
-        parameter("algs", &algorithms.join(" "));
+        parameter("algs", &algorithms);
     }
-    Some(challenge)
 }

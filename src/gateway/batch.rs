@@ -15,7 +15,7 @@ use crate::message::id::SameId;
 use crate::message::{Ask, Message, Shape};
 use crate::refusal::{Era, Refusal};
 
-impl Turn<'_> {
+impl<'p> Turn<'_, 'p> {
     /// A batch that was read from `body`.
     pub(super) async fn batch(
         &mut self,
@@ -23,14 +23,13 @@ impl Turn<'_> {
         body: &Bytes,
         room: Room<'_>,
         passage: &mut Passage<'_>,
-    ) -> Result<Ending, Stop> {
+    ) -> Result<Ending, Stop<'p>> {
         self.record.method("batch");
         // One connection, one answer: a batch takes one place.
         let is_held = requests(&messages).next().is_some();
         let _place = self.enter(passage.caller, is_held)?;
         let bound = bind(self.gateway, self.client, passage.caller, Era::Legacy, self.record)?;
-        let snapshot = passage.snapshot.clone();
-        let permit = self.permitted(&messages, &snapshot.policy, passage)?;
+        let permit = self.permitted(&messages, passage)?;
         let ids: BTreeSet<SameId<'_>> = requests(&messages).filter_map(SameId::of).collect();
         if let Some(sealed) = &bound.sealed {
             passage.in_flight = Some(self.gateway.in_flight.enter(sealed, ids.iter().cloned())?);
@@ -41,15 +40,14 @@ impl Turn<'_> {
         self.forward(forward, passage).await
     }
 
-    fn permitted<'p>(
+    fn permitted(
         &mut self,
         messages: &[Message<'_>],
-        policy: &'p crate::policy::Policy,
         passage: &Passage<'_>,
-    ) -> Result<judge::Permit<'p>, Stop> {
+    ) -> Result<judge::Permit<'p>, Stop<'p>> {
         let (mut decisions, mut refused) = (Vec::with_capacity(messages.len()), Vec::new());
         for message in messages {
-            let decision = self.decide(policy, message, passage);
+            let decision = self.decide(message, passage);
             self.record.arguments = self.gateway.report.arguments(message);
             self.record.part(message, decision.as_ref());
             if decision.is_err() && message.shape == Shape::Request {
@@ -70,10 +68,8 @@ impl Turn<'_> {
                 }
             }
         }
-        judge::together(decisions.into_iter()).map_err(|no| {
-            let needs = no.needs.iter().map(|need| (*need).to_owned()).collect();
-            Stop::Refused(Box::new(No { needs, ids: refused, ..No::from(no.refusal) }))
-        })
+        judge::together(decisions.into_iter())
+            .map_err(|no| Stop::Refused(Box::new(No { needs: no.needs, ids: refused, ..No::from(no.refusal) })))
     }
 }
 

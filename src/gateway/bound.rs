@@ -33,7 +33,7 @@ pub(super) fn bind(
     client: &Client,
     caller: &Caller,
     era: Era,
-    record: &mut Record,
+    record: &mut Record<'_>,
 ) -> Result<Bound, Refusal> {
     let mut bound = Bound { era, sealed: None, session_id: None, last_event_id: None };
     if era == Era::Modern {

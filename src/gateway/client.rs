@@ -199,22 +199,26 @@ impl Client {
     ///
     /// # Errors
     /// [`Gone`]
-    pub async fn answer(&mut self, mut reply: Reply, body: Bytes) -> Result<(), Gone> {
+    pub async fn answer(&mut self, mut reply: Reply, body: impl AsRef<[u8]> + Into<Bytes>) -> Result<(), Gone> {
         // Neither has a length (RFC 9110 §8.6).
         if !reply.has_no_body() {
-            reply.number("Content-Length", body.len());
+            reply.number("Content-Length", body.as_ref().len());
         }
-        let body = if self.head.method == Method::HEAD || reply.has_no_body() { Bytes::new() } else { body };
+        let has_none = self.head.method == Method::HEAD || reply.has_no_body();
         match &mut self.link {
             Link::One(line) => {
                 let mut head = finished(reply, line.connection_option(&self.head));
+                let body = if has_none { &[] } else { body.as_ref() };
                 if body.len() > TOGETHER {
-                    return line.write(&[&head, &body]).await;
+                    return line.write(&[&head, body]).await;
                 }
-                head.extend_from_slice(&body);
+                head.extend_from_slice(body);
                 line.write(&[&head]).await
             }
-            Link::Two(session) => Box::pin(answer_two(session, &reply, body)).await,
+            Link::Two(session) => {
+                let body = if has_none { Bytes::new() } else { body.into() };
+                Box::pin(answer_two(session, &reply, body)).await
+            }
         }
     }
 

@@ -12,17 +12,17 @@ use crate::judge::{self, Permit, Refused, apps};
 use crate::message::lists::ListKind;
 use crate::message::{Ask, Message};
 use crate::pin;
-use crate::policy::{Mode, Policy};
+use crate::policy::Mode;
 use crate::refusal::Refusal;
 
-impl Turn<'_> {
+impl<'p> Turn<'_, 'p> {
     /// Decides about one message.
-    pub(super) fn decide<'p>(
+    pub(super) fn decide(
         &mut self,
-        policy: &'p Policy,
         message: &Message<'_>,
         passage: &Passage<'_>,
     ) -> Result<Permit<'p>, Refused<'p>> {
+        let policy = &self.snapshot.policy;
         let catalogue = self.gateway.listed.catalogue();
         let tool = asked_name(message).filter(|_| matches!(message.ask, Ask::Tool { .. }));
         // A body may have been long in coming. To look at a clock again takes as long as to look at a token.
@@ -61,7 +61,7 @@ impl Turn<'_> {
     /// How long to wait, when it is one too many.
     pub(super) fn within_limits(
         &mut self,
-        permit: &Permit<'_>,
+        permit: &Permit<'p>,
         message: &Message<'_>,
         caller: &Caller,
     ) -> Result<(), Duration> {

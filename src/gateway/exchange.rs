@@ -18,7 +18,7 @@ use super::intake::{self, Room, Route};
 use super::kept::Kept;
 use super::known::Known;
 use super::listed::Page;
-use super::record::Record;
+use super::record::{Record, RequestId};
 use super::standing::Standing;
 use super::tasks::Context;
 use super::who::{self, Who, who};
@@ -34,46 +34,46 @@ use crate::message::{Ask, Message, Shape, Unrecognised, content};
 use crate::refusal::{Challenge, Era, Refusal};
 
 /// What keeps a request from being forwarded.
-pub(super) enum Stop {
+pub(super) enum Stop<'p> {
     /// It is refused.
-    Refused(Box<No>),
+    Refused(Box<No<'p>>),
     /// There is nobody to answer.
     Gone,
 }
 
 /// A refusal with all that the answer needs.
-pub(super) struct No {
+pub(super) struct No<'p> {
     pub(super) refusal: Refusal,
     pub(super) era: Era,
     pub(super) id: Option<String>,
     pub(super) name: Option<String>,
-    pub(super) needs: Vec<String>,
+    pub(super) needs: Vec<&'p str>,
     /// The ids of the refused requests of a batch.
     pub(super) ids: Vec<String>,
     /// After how long trying again may help.
     pub(super) wait: Option<Duration>,
 }
 
-impl From<Refusal> for No {
+impl From<Refusal> for No<'_> {
     fn from(refusal: Refusal) -> Self {
         let (era, id, name, wait) = (Era::Legacy, None, None, None);
         Self { refusal, era, id, name, needs: Vec::new(), ids: Vec::new(), wait }
     }
 }
 
-impl From<Refusal> for Stop {
+impl From<Refusal> for Stop<'_> {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(Box::new(refusal.into()))
     }
 }
 
-impl From<Gone> for Stop {
+impl From<Gone> for Stop<'_> {
     fn from(_: Gone) -> Self {
         Self::Gone
     }
 }
 
-impl From<Unrecognised<'_>> for Stop {
+impl From<Unrecognised<'_>> for Stop<'_> {
     fn from(no: Unrecognised<'_>) -> Self {
         let Unrecognised { refusal, id, era, .. } = no;
         Self::Refused(Box::new(No { era, id: id.map(Into::into), ..refusal.into() }))
@@ -91,8 +91,9 @@ pub async fn serve(
     kept: &mut Kept,
     is_full: bool,
 ) -> Result<(), Gone> {
-    let mut record = Record::new(&gateway.report, client);
+    // Before what names its rules.
     let snapshot = gateway.live.snapshot();
+    let mut record = Record::new(&gateway.report, client);
     record.generation = snapshot.generation;
     let stop = match route(gateway, client, &snapshot, is_full) {
         Ok(Routed::Endpoint) => judged(gateway, client, shutdown, kept, &snapshot, &mut record).await,
@@ -148,14 +149,14 @@ fn route(gateway: &Gateway, client: &Client, snapshot: &Snapshot, is_full: bool)
     }
 }
 
-async fn judged(
+async fn judged<'p>(
     gateway: &Gateway,
     client: &mut Client,
     shutdown: &ShutdownWatch,
     kept: &mut Kept,
-    snapshot: &Arc<Snapshot>,
-    record: &mut Record,
-) -> Result<Ending, Stop> {
+    snapshot: &'p Arc<Snapshot>,
+    record: &mut Record<'p>,
+) -> Result<Ending, Stop<'p>> {
     let now = record.time();
     let Who { known: caller, revocations } = who(gateway, client, UnixTime(now.as_secs())).await?;
     record.caller = Some(Arc::clone(&caller));
@@ -166,7 +167,7 @@ async fn judged(
     let arriving = if is_there { None } else { Some(arrive(gateway, &caller)?) };
     let mut passage = passage(gateway, snapshot, &caller, revocations, now);
     passage.nonce = nonce(gateway, client);
-    let mut turn = Turn { gateway, client, shutdown, kept, record, arriving };
+    let mut turn = Turn { gateway, client, shutdown, kept, snapshot, record, arriving };
     if method == Method::POST {
         turn.message(&mut passage).await
     } else {
@@ -216,12 +217,14 @@ fn passage<'a>(
 }
 
 /// One request of a known caller.
-pub(super) struct Turn<'a> {
+pub(super) struct Turn<'a, 'p> {
     pub(super) gateway: &'a Gateway,
     pub(super) client: &'a mut Client,
     shutdown: &'a ShutdownWatch,
     kept: &'a mut Kept,
-    pub(super) record: &'a mut Record,
+    /// What it is judged by.
+    pub(super) snapshot: &'p Snapshot,
+    pub(super) record: &'a mut Record<'p>,
     /// Its place among what arrives, or is forwarded and makes room. What has arrived and takes a place of the other sort
     /// needs none.
     arriving: Option<Place<'a>>,
@@ -231,7 +234,7 @@ fn arrive<'a>(gateway: &'a Gateway, caller: &Known) -> Result<Place<'a>, Refusal
     gateway.arriving.enter(caller.key(&gateway.callers))
 }
 
-impl<'a> Turn<'a> {
+impl<'a, 'p> Turn<'a, 'p> {
     /// A place for what is answered or stands; what makes room keeps its place among what arrives.
     pub(super) fn enter(&mut self, caller: &Known, is_held: bool) -> Result<Option<Place<'a>>, Refusal> {
         if !is_held {
@@ -246,7 +249,7 @@ impl<'a> Turn<'a> {
     }
 
     /// GET and DELETE: the stream of a session, and its end.
-    async fn session(&mut self, method: Method, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
+    async fn session(&mut self, method: Method, passage: &mut Passage<'_>) -> Result<Ending, Stop<'p>> {
         // A body means nothing here, but its bytes must not be taken for the next request.
         let limits = &self.gateway.config.limits;
         let mut room = self.gateway.bodies.room();
@@ -265,7 +268,7 @@ impl<'a> Turn<'a> {
     }
 
     /// POST: one message.
-    async fn message(&mut self, passage: &mut Passage<'_>) -> Result<Ending, Stop> {
+    async fn message(&mut self, passage: &mut Passage<'_>) -> Result<Ending, Stop<'p>> {
         let fields = &self.client.head().fields;
         content::accept_content(fields.field("content-type"), fields.field("content-encoding"))?;
         let limits = &self.gateway.config.limits;
@@ -284,23 +287,22 @@ impl<'a> Turn<'a> {
         self.record.arguments = self.gateway.report.arguments(&message);
         // What answers a request of the server, or takes one of the caller's back, makes room.
         let is_held = message.shape == Shape::Request;
-        let _place = self.enter(passage.caller, is_held).map_err(|refusal| no(&message, &refusal.into()))?;
+        let _place = self.enter(passage.caller, is_held).map_err(|refusal| no(&message, refusal.into()))?;
         let bound = bind(self.gateway, self.client, passage.caller, message.era, self.record)
-            .map_err(|refusal| no(&message, &refusal.into()))?;
-        let snapshot = Arc::clone(&passage.snapshot);
-        let permit = self.decide(&snapshot.policy, &message, passage).map_err(|refused| {
+            .map_err(|refusal| no(&message, refusal.into()))?;
+        let permit = self.decide(&message, passage).map_err(|refused| {
             self.record.refused(&refused);
-            no(&message, &refused)
+            no(&message, refused)
         })?;
         self.record.permitted(&permit);
         if let Err(wait) = self.within_limits(&permit, &message, passage.caller) {
-            return Err(match no(&message, &Refusal::RateLimited.into()) {
+            return Err(match no(&message, Refusal::RateLimited.into()) {
                 Stop::Refused(no) => Stop::Refused(Box::new(No { wait: Some(wait), ..*no })),
                 gone @ Stop::Gone => gone,
             });
         }
         passage.in_flight =
-            under_way(self.gateway, &bound, &message).map_err(|refusal| no(&message, &refusal.into()))?;
+            under_way(self.gateway, &bound, &message).map_err(|refusal| no(&message, refusal.into()))?;
         if let Ask::List(list) = message.ask {
             passage.is_list = true;
             passage.page = Page::asked(list, &message);
@@ -308,7 +310,7 @@ impl<'a> Turn<'a> {
         passage.standing = standing(&message, &permit);
         passage.makers.note(&passage.owner, permit.tasks());
         passage.tasks = Context::of(&message, &permit);
-        let rewritten = permit.rewritten(&body).map_err(|refusal| no(&message, &refusal.into()))?;
+        let rewritten = permit.rewritten(&body).map_err(|refusal| no(&message, refusal.into()))?;
         passage.hints_required = message.era == Era::Modern;
         if message.era == Era::Modern {
             passage.arrays = Arrays::None;
@@ -327,7 +329,7 @@ impl<'a> Turn<'a> {
         &mut self,
         forward: Forward<'_>,
         passage: &mut Passage<'_>,
-    ) -> Result<Ending, Stop> {
+    ) -> Result<Ending, Stop<'p>> {
         let Forward { permit, method, body, bound, room } = forward;
         let upstream = &self.gateway.upstream;
         let head = head_for_upstream(self.gateway, self.client, &method, passage.caller, &bound, &permit).await?;
@@ -386,7 +388,7 @@ impl<'a> Turn<'a> {
 }
 
 /// The refusal of a body that was not understood. What stands in an array is no request that an error could answer.
-fn unread(no: Unrecognised<'_>, body: &[u8]) -> Stop {
+fn unread<'p>(no: Unrecognised<'_>, body: &[u8]) -> Stop<'p> {
     let is_batch = body.trim_ascii_start().starts_with(b"[");
     match (Stop::from(no), is_batch) {
         (Stop::Refused(mut no), true) => {
@@ -406,7 +408,7 @@ fn standing(message: &Message<'_>, permit: &Permit<'_>) -> Option<Standing> {
 }
 
 /// The refusal of a message that was understood.
-fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
+fn no<'p>(message: &Message<'_>, refused: Refused<'p>) -> Stop<'p> {
     let name = asked_name(message);
     let is_named =
         matches!(refused.refusal, Refusal::ToolUnknown | Refusal::PromptUnknown | Refusal::ResourceUnknown);
@@ -415,7 +417,7 @@ fn no(message: &Message<'_>, refused: &Refused<'_>) -> Stop {
         era: message.era,
         id: id_to_answer(message),
         name: name.filter(|_| is_named).map(ToOwned::to_owned),
-        needs: refused.needs.iter().map(|need| (*need).to_owned()).collect(),
+        needs: refused.needs,
         ids: Vec::new(),
         wait: None,
     }))
@@ -446,16 +448,17 @@ async fn refuse(
     gateway: &Gateway,
     client: &mut Client,
     snapshot: &Snapshot,
-    no: &No,
-    record: &mut Record,
+    no: &No<'_>,
+    record: &mut Record<'_>,
 ) -> Result<(), Gone> {
-    let needs: Vec<&str> = no.needs.iter().map(String::as_str).collect();
-    let scopes = match no.refusal.challenge() {
-        Challenge::None => String::new(),
-        _ if no.refusal == Refusal::ScopeInsufficient => needs.join(" "),
+    let offered = match no.refusal.challenge() {
         // What a token for this server can hold: the client asks for it when it has none that is good.
-        Challenge::Bare | Challenge::Error(_) | Challenge::Dpop(_) => offered(snapshot).join(" "),
+        Challenge::Bare | Challenge::Error(_) | Challenge::Dpop(_) if no.refusal != Refusal::ScopeInsufficient => {
+            offered(snapshot)
+        }
+        Challenge::None | Challenge::Bare | Challenge::Error(_) | Challenge::Dpop(_) => Vec::new(),
     };
+    let scopes = if no.refusal == Refusal::ScopeInsufficient { &no.needs } else { &offered };
     let ids: Vec<&str> = no.ids.iter().map(String::as_str).collect();
     let is_told = matches!(
         no.refusal,
@@ -466,12 +469,12 @@ async fn refuse(
         id: no.id.as_deref(),
         era: no.era,
         name: no.name.as_deref(),
-        required_scopes: &needs,
+        required_scopes: &no.needs,
         ids: &ids,
         // What looks like any server's answer must not be told apart by it.
-        decision: decision.as_deref(),
+        decision: decision.as_ref().map(RequestId::as_str),
     };
-    let mut answer = answer::refusal(&gateway.config, no.refusal, &reply, &scopes, no.wait);
+    let mut answer = answer::refusal(&gateway.config, no.refusal, &reply, scopes, no.wait);
     if let Some(nonce) = nonce(gateway, client) {
         answer.set("DPoP-Nonce", &nonce);
     }

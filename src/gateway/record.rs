@@ -53,7 +53,7 @@ impl Report {
     }
 
     /// Writes a line, and keeps it for whoever asks about the decision.
-    fn write(&self, record: &Record, part: Option<&Part>, duration: Duration) {
+    fn write(&self, record: &Record<'_>, part: Option<&Part<'_>>, duration: Duration) {
         let line = record.line(part, duration);
         self.decisions.keep(record.id, record.was_refused(), &line);
         self.audit.write(&line);
@@ -134,7 +134,7 @@ impl Report {
     }
 
     /// Reports a request that is over; the time at which it was.
-    pub fn finished(&self, record: &Record) -> Instant {
+    pub fn finished(&self, record: &Record<'_>) -> Instant {
         let ended = Instant::now();
         let duration = ended.saturating_duration_since(record.started);
         let overhead = record.upstream_time.and_then(|upstream| duration.checked_sub(upstream));
@@ -147,9 +147,9 @@ impl Report {
             self.metrics.decision(part.subject, part.reason);
         }
         for would in record.parts.iter().filter_map(|part| part.would_deny.as_ref()).chain(&record.would_deny) {
-            self.metrics.shadow_denial(would.rule.as_deref());
+            self.metrics.shadow_denial(would.rule);
         }
-        if let Some(rule) = &record.limited {
+        if let Some(rule) = record.limited {
             self.metrics.rate_limited(rule);
         }
         for tally in &record.tallies {
@@ -167,29 +167,52 @@ impl Report {
     }
 }
 
+/// A number as 16 hexadecimal digits.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RequestId([u8; 16]);
+
+impl RequestId {
+    fn of(number: u64) -> Self {
+        let digits = number.to_be_bytes().map(|byte| [byte >> 4, byte & 0xf]);
+        let letter = |digit: u8| digit.wrapping_add(if digit < 10 { b'0' } else { b'a' - 10 });
+        let mut text = [0; 16];
+        for (letters, digits) in text.as_chunks_mut().0.iter_mut().zip(digits) {
+            *letters = digits.map(letter);
+        }
+        Self(text)
+    }
+
+    /// The digits.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        // Digits are ASCII.
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
 /// What is known of one message of a batch.
-struct Part {
+struct Part<'p> {
     method_name: Cow<'static, str>,
     subject: Subject,
     name: Option<String>,
     reason: Option<&'static str>,
     detail: Option<&'static str>,
-    rule: Option<String>,
+    rule: Option<&'p str>,
     drift: Option<(Drift, OnDrift)>,
-    would_deny: Option<Would>,
+    would_deny: Option<Would<'p>>,
     arguments: Option<Box<RawValue>>,
 }
 
 /// What a rule in shadow would have refused.
-struct Would {
-    rule: Option<String>,
+struct Would<'p> {
+    rule: Option<&'p str>,
     reason: &'static str,
     /// The audit line tells of it; else it is only counted.
     is_audited: bool,
 }
 
-/// What is known of a request so far.
-pub struct Record {
+/// What is known of a request so far. Rules are named as the policy does that it is judged by.
+pub struct Record<'p> {
     id: u64,
     time: Duration,
     started: Instant,
@@ -202,10 +225,10 @@ pub struct Record {
     decided: Option<Subject>,
     reason: Option<&'static str>,
     detail: Option<&'static str>,
-    rule: Option<String>,
-    parts: Vec<Part>,
-    would_deny: Option<Would>,
-    limited: Option<String>,
+    rule: Option<&'p str>,
+    parts: Vec<Part<'p>>,
+    would_deny: Option<Would<'p>>,
+    limited: Option<&'p str>,
     session: Option<String>,
     upstream_status: Option<u16>,
     upstream_time: Option<Duration>,
@@ -230,7 +253,7 @@ pub struct Record {
     pub drift: Option<(Drift, OnDrift)>,
 }
 
-impl Record {
+impl<'p> Record<'p> {
     /// A request whose head was just read.
     #[must_use]
     pub fn new(report: &Report, client: &Client) -> Self {
@@ -278,9 +301,8 @@ impl Record {
 
     /// The identifier under which the operator finds this request.
     #[must_use]
-    pub fn id(&self) -> String {
-        let digit = |place: u32| char::from_digit(u32::try_from((self.id >> place) & 0xf).unwrap_or_default(), 16);
-        (0..16_u32).rev().map(|at| digit(at.wrapping_mul(4)).unwrap_or_default()).collect()
+    pub fn id(&self) -> RequestId {
+        RequestId::of(self.id)
     }
 
     /// Notes the method of a body that could not be understood further.
@@ -318,15 +340,15 @@ impl Record {
     }
 
     /// Notes that the judge refuses.
-    pub fn refused(&mut self, refused: &Refused<'_>) {
+    pub fn refused(&mut self, refused: &Refused<'p>) {
         self.decided = self.subject;
         self.reason = Some(refused.reason);
         self.detail = refused.error.map(Error::word);
-        self.rule = refused.rule.map(ToOwned::to_owned);
+        self.rule = refused.rule;
     }
 
     /// Notes that the judge permits.
-    pub fn permitted(&mut self, permit: &Permit<'_>) {
+    pub fn permitted(&mut self, permit: &Permit<'p>) {
         // What a request about a task was decided by is what made the task.
         if self.method_name.starts_with("tasks/")
             && let Some(maker) = permit.tasks().first().and_then(|task| task.maker.as_ref())
@@ -339,25 +361,25 @@ impl Record {
             self.reason = Some(Refusal::TaskUnknown.word());
         }
         self.decided = self.subject.or(Some(Subject::Base));
-        self.rule = permit.rule().map(ToOwned::to_owned);
+        self.rule = permit.rule();
         let would_deny = permit.would_deny();
         self.would_deny = would_deny.map(|would| Would {
-            rule: would.rule.map(ToOwned::to_owned),
+            rule: would.rule,
             reason: would.reason.word(),
             is_audited: would.sample.takes(self.id),
         });
     }
 
     /// Notes that a rate limit lets no more through.
-    pub fn limited(&mut self, rule: &str) {
+    pub const fn limited(&mut self, rule: &'p str) {
         self.reason = Some(Refusal::RateLimited.word());
-        self.rule = Some(rule.to_owned());
-        self.limited = Some(rule.to_owned());
+        self.rule = Some(rule);
+        self.limited = Some(rule);
     }
 
     /// Notes that the rate limit of a rule in shadow would let no more through.
-    pub fn would_limit(&mut self, limit: &Limit<'_>) {
-        let (rule, reason) = (Some(limit.rule.to_owned()), Refusal::RateLimited.word());
+    pub fn would_limit(&mut self, limit: &Limit<'p>) {
+        let (rule, reason) = (Some(limit.rule), Refusal::RateLimited.word());
         let is_audited = limit.sample.takes(self.id);
         self.would_deny.get_or_insert(Would { rule, reason, is_audited });
     }
@@ -375,7 +397,7 @@ impl Record {
     }
 
     /// Notes one message of a batch and what the judge says of it.
-    pub fn part(&mut self, message: &Message<'_>, decision: Result<&Permit<'_>, &Refused<'_>>) {
+    pub fn part(&mut self, message: &Message<'_>, decision: Result<&Permit<'p>, &Refused<'p>>) {
         let (label, name) = (self.method, self.method_name.clone());
         self.message(message);
         match decision {
@@ -420,7 +442,7 @@ impl Record {
                 && self.upstream_result.is_none_or(|result| result == UpstreamResult::Abandoned)
     }
 
-    fn line(&self, part: Option<&Part>, duration: Duration) -> Vec<u8> {
+    fn line(&self, part: Option<&Part<'_>>, duration: Duration) -> Vec<u8> {
         let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap_or(u64::MAX);
         let id = self.id();
         let refused_word = self.refusal.map(Refusal::word);
@@ -430,14 +452,14 @@ impl Record {
             None => (&self.method_name, self.subject, &self.name, &self.arguments),
         };
         let (reason, detail, rule, would) = match part {
-            Some(part) => (part.reason.or(self.reason), part.detail, &part.rule, &part.would_deny),
-            None => (self.reason, self.detail, &self.rule, &self.would_deny),
+            Some(part) => (part.reason.or(self.reason), part.detail, part.rule, &part.would_deny),
+            None => (self.reason, self.detail, self.rule, &self.would_deny),
         };
         let would = would.as_ref().filter(|would| would.is_audited);
         AuditRecord {
             time: Moment(u64::try_from(self.time.as_millis()).unwrap_or(u64::MAX)),
-            request_id: &id,
-            decision_id: Some(&id),
+            request_id: id.as_str(),
+            decision_id: Some(id.as_str()),
             caller: self.caller.as_ref().map(|caller| caller.told()),
             method: Some(method),
             kind: subject.map(Subject::word),
@@ -446,9 +468,9 @@ impl Record {
             decision: if self.was_refused() { Outcome::Deny } else { Outcome::Allow },
             reason: reason.or(refused_word).unwrap_or("permitted"),
             detail,
-            rule: rule.as_deref(),
+            rule,
             would_deny: would.map(|would| would.reason).or_else(|| would_deny(drift, reason)),
-            would_deny_rule: would.and_then(|would| would.rule.as_deref()),
+            would_deny_rule: would.and_then(|would| would.rule),
             tool_drift: drift.map(|(drift, _)| drift.word()),
             policy_generation: self.generation,
             session: self.session.as_deref(),
@@ -517,6 +539,19 @@ const fn result(refusal: Refusal) -> UpstreamResult {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn identifiers_are_sixteen_digits() {
+        for (number, text) in [
+            (0, "0000000000000000"),
+            (1, "0000000000000001"),
+            (0x0123_4567_89ab_cdef, "0123456789abcdef"),
+            (0xfedc_ba98_7654_3210, "fedcba9876543210"),
+            (u64::MAX, "ffffffffffffffff"),
+        ] {
+            assert_eq!(RequestId::of(number).as_str(), text);
+        }
+    }
 
     #[test]
     fn addresses_are_written_as_the_standard_library_does() {

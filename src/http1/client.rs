@@ -166,6 +166,21 @@ impl Reply {
         self.has_date |= name.eq_ignore_ascii_case(b"date");
     }
 
+    /// Adds a line whose value is put together of pieces; without one that would not be one line.
+    pub fn line_of(&mut self, name: &str, pieces: impl FnOnce(&mut dyn FnMut(&str))) {
+        let before = self.text.len();
+        self.text.extend_from_slice(name.as_bytes());
+        self.text.extend_from_slice(b": ");
+        let begin = self.text.len();
+        pieces(&mut |piece| self.text.extend_from_slice(piece.as_bytes()));
+        if is_value(self.text.get(begin..).unwrap_or_default()) {
+            self.text.extend_from_slice(b"\r\n");
+            self.has_date |= name.eq_ignore_ascii_case("date");
+        } else {
+            self.text.truncate(before);
+        }
+    }
+
     /// Adds a line with a number.
     pub fn number(&mut self, name: &str, number: usize) {
         self.line(name, itoa::Buffer::new().format(number).as_bytes());

@@ -150,14 +150,27 @@ fn an_answer_has_the_lines_that_it_was_given_and_no_others() {
     reply.line("X", b"a\r\nSet-Cookie: b");
     reply.line("Y", b"");
     reply.line("Z", "\u{e9}: x".as_bytes());
+    reply.line_of("A", |put| ["b", "", " c"].into_iter().for_each(put));
+    reply.line_of("B", |put| ["b\r\n", "Set-Cookie: c"].into_iter().for_each(put));
+    reply.line_of("C", |_| {});
+    assert!(!reply.has_date());
+    reply.line_of("dATE", |put| put("today"));
+    assert!(reply.has_date());
     reply.number("Content-Length", 10);
     let lines: Vec<_> =
         reply.lines().map(|(name, value)| (name, String::from_utf8_lossy(value).into_owned())).collect();
-    let expected = [("Content-Type", "application/json"), ("Y", ""), ("Z", "\u{e9}: x"), ("Content-Length", "10")];
+    let expected = [
+        ("Content-Type", "application/json"),
+        ("Y", ""),
+        ("Z", "\u{e9}: x"),
+        ("A", "b c"),
+        ("C", ""),
+        ("dATE", "today"),
+        ("Content-Length", "10"),
+    ];
     assert_eq!(lines, expected.map(|(name, value)| (name, value.to_owned())));
-    let text =
-        "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nY: \r\nZ: \u{e9}: x\r\nContent-Length: 10\r\n\r\n";
-    assert_eq!(reply.finish(), text.as_bytes());
+    let lines = expected.map(|(name, value)| format!("{name}: {value}\r\n")).concat();
+    assert_eq!(reply.finish(), format!("HTTP/1.1 200 OK\r\n{lines}\r\n").as_bytes());
     let odd = Reply::new(StatusCode::from_u16(299).unwrap());
     assert_eq!(odd.finish(), b"HTTP/1.1 299 \r\n\r\n");
 }
