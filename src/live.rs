@@ -28,8 +28,9 @@ pub struct Snapshot {
     granted: Mutex<HashSet<Arc<Grants>>>,
 }
 
-/// The most grants that are shared.
-const MOST_GRANTS: usize = 1_000;
+/// How many different grants are shared. There are as many as there are sets of scopes among the callers; where there are more,
+/// those of the moment are.
+pub(crate) const MOST_GRANTS: usize = 256;
 
 impl Snapshot {
     /// The policy of this number.
@@ -38,8 +39,8 @@ impl Snapshot {
         Self { policy, generation, granted: Mutex::default() }
     }
 
-    /// What a token with these scopes is granted under the policy; the same for all that are granted the same, as far as they
-    /// are not too many.
+    /// What a token with these scopes is granted under the policy: one and the same for all that are granted the same, as far as
+    /// these are not too many.
     #[must_use]
     pub fn grants(&self, scopes: &Scopes) -> Arc<Grants> {
         let grants = self.policy.grants(scopes);
@@ -48,9 +49,10 @@ impl Snapshot {
             return Arc::clone(shared);
         }
         let grants = Arc::new(grants);
-        if granted.len() < MOST_GRANTS {
-            granted.insert(Arc::clone(&grants));
+        if granted.len() >= MOST_GRANTS {
+            granted.clear();
         }
+        granted.insert(Arc::clone(&grants));
         grants
     }
 }

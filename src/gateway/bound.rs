@@ -134,7 +134,7 @@ pub(super) async fn head_for_upstream(
         let _ = head.line(name, value.as_bytes());
     }
     if let Some(tokens) = &gateway.identity {
-        let token = tokens.token(caller, caller.verified().until(), now().0)?;
+        let token = tokens.token(caller, caller.end(), now().0)?;
         let _ = head.line(tokens.header().as_str(), token.as_bytes());
     }
     if let Some(token) = token_for_upstream(gateway, client, caller).await?

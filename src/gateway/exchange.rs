@@ -203,7 +203,7 @@ fn passage<'a>(
         standing: None,
         changes: &gateway.changes,
         hints_required: false,
-        remaining: Duration::from_secs(caller.verified().until().0).saturating_sub(now),
+        remaining: Duration::from_secs(caller.end().0).saturating_sub(now),
         owner: gateway.sealer.of(caller),
         tasks: Context::default(),
         makers: &gateway.makers,
@@ -451,14 +451,16 @@ async fn refuse(
     no: &No<'_>,
     record: &mut Record<'_>,
 ) -> Result<(), Gone> {
-    let offered = match no.refusal.challenge() {
+    let offered;
+    let scopes = match no.refusal.challenge() {
+        Challenge::None => &[],
+        _ if no.refusal == Refusal::ScopeInsufficient => &*no.needs,
         // What a token for this server can hold: the client asks for it when it has none that is good.
-        Challenge::Bare | Challenge::Error(_) | Challenge::Dpop(_) if no.refusal != Refusal::ScopeInsufficient => {
-            offered(snapshot)
+        Challenge::Bare | Challenge::Error(_) | Challenge::Dpop(_) => {
+            offered = self::offered(snapshot);
+            &*offered
         }
-        Challenge::None | Challenge::Bare | Challenge::Error(_) | Challenge::Dpop(_) => Vec::new(),
     };
-    let scopes = if no.refusal == Refusal::ScopeInsufficient { &no.needs } else { &offered };
     let ids: Vec<&str> = no.ids.iter().map(String::as_str).collect();
     let is_told = matches!(
         no.refusal,

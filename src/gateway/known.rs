@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use arc_swap::ArcSwapOption;
 
 use super::callers::{Callers, Key};
-use crate::caller::Caller;
+use crate::caller::{Caller, UnixTime};
 use crate::live::Snapshot;
 use crate::policy::Grants;
 use crate::record::Told;
@@ -15,7 +15,8 @@ use crate::token::Verified;
 /// A caller whose token was verified. Nothing of a decision is remembered here: only what a policy makes of the token's
 /// scopes, for as long as that policy is in force.
 ///
-/// It stands in one piece, and shares what many callers have alike: of a hundred thousand in turn, each is far away.
+/// What each request needs of it stands together, and what many callers have alike is shared: of a hundred thousand in turn,
+/// every part that stands by itself has to be waited for.
 #[derive(Debug)]
 pub struct Known {
     caller: Caller,
@@ -49,10 +50,16 @@ impl Known {
         grants
     }
 
-    /// For how long it is this caller.
+    /// When its token ends, leeway included.
     #[must_use]
-    pub const fn verified(&self) -> &Verified {
-        &self.verified
+    pub const fn end(&self) -> UnixTime {
+        self.verified.until()
+    }
+
+    /// Whether the same token would make the same caller now, if it was verified by a signature.
+    #[must_use]
+    pub fn is_usable(&self, now: UnixTime, epoch: u64) -> bool {
+        self.verified.is_usable(now, epoch)
     }
 
     /// What it is counted by among `callers`, or those beside them.
@@ -79,7 +86,8 @@ impl Deref for Known {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::caller::{Scopes, UnixTime};
+    use crate::caller::Scopes;
+    use crate::live::MOST_GRANTS;
     use crate::policy::Policy;
 
     #[test]
@@ -102,7 +110,24 @@ mod tests {
                 assert_eq!(*known.grants(snapshot), snapshot.policy.grants(&known.scopes));
             }
         }
-        assert!(Arc::ptr_eq(&alice.grants(&one), &alice.grants(&one)), "worked out once");
-        assert!(Arc::ptr_eq(&alice.grants(&one), &bob.grants(&one)), "and shared");
+        assert!(Arc::ptr_eq(&alice.grants(&one), &bob.grants(&one)), "shared");
+        assert_eq!(alice.end(), UnixTime(3));
+    }
+
+    #[test]
+    fn what_is_granted_is_worked_out_once_and_shared_by_so_many() {
+        let names: Vec<String> = (0..10).map(|number| format!("s{number}")).collect();
+        let policy = format!("version: 1\ntools: {{t: {{scopes: [{}]}}}}", names.join(", "));
+        let snapshot = Snapshot::new(Policy::compile("p", &policy).unwrap(), 1);
+        let of = |set: usize| Scopes::from_names((0..10).filter(|at| set >> at & 1 == 1).map(|at| &*names[at]));
+        let caller = Caller { scopes: of(1), ..Caller::new("i", "alice", UnixTime(1)) };
+        let verified = Verified::by_signature(&caller, 2, 0);
+        let alice = Known::new(caller, verified);
+        let granted = alice.grants(&snapshot);
+        assert!(Arc::ptr_eq(&granted, &snapshot.grants(&of(1))), "shared");
+        let others: Vec<_> = (2..1024).map(|set| snapshot.grants(&of(set))).collect();
+        assert_eq!(others.iter().filter(|other| Arc::strong_count(other) > 1).count(), 1023 % MOST_GRANTS);
+        assert!(!Arc::ptr_eq(&granted, &snapshot.grants(&of(1))), "forgotten with the first of many");
+        assert!(Arc::ptr_eq(&granted, &alice.grants(&snapshot)), "not worked out again");
     }
 }

@@ -167,7 +167,7 @@ impl Report {
     }
 }
 
-/// A number as 16 hexadecimal digits.
+/// What a request is called in audit lines and answers: a number as 16 hexadecimal digits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestId([u8; 16]);
 

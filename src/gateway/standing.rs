@@ -115,14 +115,14 @@ impl Standing {
 #[derive(Debug, Clone)]
 pub struct Seen {
     snapshot: Arc<Snapshot>,
-    grants: Grants,
+    grants: Arc<Grants>,
 }
 
 impl Seen {
     /// What `caller` is granted under `snapshot`.
     #[must_use]
     pub fn of(snapshot: Arc<Snapshot>, caller: &Caller) -> Self {
-        let grants = snapshot.policy.grants(&caller.scopes);
+        let grants = snapshot.grants(&caller.scopes);
         Self { snapshot, grants }
     }
 

@@ -55,7 +55,7 @@ impl VerifiedCache {
     fn usable(&self, token: &Bearer<'_>, epoch: u64, now: UnixTime) -> Option<Arc<Known>> {
         let (entries, digest) = (self.entries.as_ref()?, token.digest());
         let known = entries.get(&digest)?;
-        if known.verified().is_usable(now, epoch) {
+        if known.is_usable(now, epoch) {
             return Some(known);
         }
         entries.remove(&digest);

@@ -166,7 +166,7 @@ impl Reply {
         self.has_date |= name.eq_ignore_ascii_case(b"date");
     }
 
-    /// Adds a line whose value is put together of pieces; without one that would not be one line.
+    /// Adds a line whose value is put together of pieces. A value that would not be one line is left out.
     pub fn line_of(&mut self, name: &str, pieces: impl FnOnce(&mut dyn FnMut(&str))) {
         let before = self.text.len();
         self.text.extend_from_slice(name.as_bytes());

@@ -27,21 +27,14 @@ impl Verified {
         Self { until, epoch }
     }
 
-    /// A caller whose token was asked about at `now`; the answer is believed for `life` seconds at most.
-    #[must_use]
-    pub fn by_answer(caller: &Caller, leeway: u64, epoch: u64, now: UnixTime, life: u64) -> Self {
-        let until = caller.expires.plus(leeway).min(now.plus(life));
-        Self { until, epoch }
-    }
-
-    /// When the token ends, leeway included, or the answer about it.
+    /// When the token ends, leeway included.
     #[must_use]
     pub const fn until(&self) -> UnixTime {
         self.until
     }
 
-    /// Whether a new verification would still give the same: the token has not expired, the answer is not too old,
-    /// and issuers and keys are those of then.
+    /// Whether a new verification would still give the same: the token has not expired, and issuers and keys are
+    /// those of then.
     #[must_use]
     pub fn is_usable(&self, now: UnixTime, epoch: u64) -> bool {
         self.epoch == epoch && now < self.until
@@ -72,19 +65,6 @@ mod tests {
         check(&Verified::by_signature(&caller(1000), 0, 7), 999, 7, true);
         check(&Verified::by_signature(&caller(1000), 0, 7), 1000, 7, false);
         check(&Verified::by_signature(&caller(u64::MAX), u64::MAX, 7), u64::MAX, 7, false);
-    }
-
-    #[test]
-    fn an_answer_is_good_for_its_life_and_no_longer_than_the_token() {
-        let entry = Verified::by_answer(&caller(1000), 60, 7, UnixTime(900), 30);
-        for (now, expected) in [(900, true), (929, true), (930, false)] {
-            check(&entry, now, 7, expected);
-        }
-        let entry = Verified::by_answer(&caller(1000), 60, 7, UnixTime(1050), 30);
-        check(&entry, 1059, 7, true);
-        check(&entry, 1060, 7, false);
-        check(&Verified::by_answer(&caller(1000), 60, 7, UnixTime(900), 0), 900, 7, false);
-        check(&Verified::by_answer(&caller(1000), 60, 7, UnixTime(900), u64::MAX), 1059, 7, true);
     }
 
     #[test]

@@ -131,14 +131,13 @@ def measure(bench, every, options, files, rows, keep_now):
             keep_now()
     toolgate = next((subject for subject in every if subject.name == "toolgate"), None)
     concurrency = middle(options.concurrency)
-    nginx = next((subject for subject in every if subject.name == "nginx"), None)
     # nginx remembers no tokens: what it takes more for many is what the load itself takes.
-    for name, measured, of in (("rules", growth.rules, [toolgate]), ("tokens", growth.tokens, [toolgate, nginx])):
+    growing = [subject for subject in every if subject.name in ("nginx", "toolgate")]
+    for name, measured in (("rules", growth.rules), ("tokens", growth.tokens)):
         if name in options.workloads and toolgate:
             say(name)
-            for subject in filter(None, of):
-                rows += measured(bench, subject, options, concurrency)
-                keep_now()
+            rows += measured(bench, growing, options, concurrency)
+            keep_now()
     if "streams" in options.workloads:
         counts = [count for count in ((9_900,) if options.quick else (1_000, 9_900)) if 2 * count + 100 <= files]
         if not counts:

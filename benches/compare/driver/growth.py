@@ -16,53 +16,55 @@ class Measured:
         self.name, self.title = name, title
 
 
-def rules(bench, subject, options, concurrency):
-    return alternate(
-        bench,
-        subject,
-        options,
-        concurrency,
-        [(f"rules-{count}", f"call, {count:,} rules", count, None) for count in RULES],
-    )
+def rules(bench, subjects, options, concurrency):
+    variants = [(f"rules-{count}", f"call, {count:,} rules", count, None) for count in RULES]
+    # The others have no rules.
+    return alternate(bench, [subject for subject in subjects if subject.name == "toolgate"], options, concurrency, variants)
 
 
-def tokens(bench, subject, options, concurrency):
+def tokens(bench, subjects, options, concurrency):
     variants = []
     for count in TOKENS:
         # Of a kind that costs much to verify, so that one that was forgotten is seen.
         file = bench.mint.many("ES256", count)
         variants.append((f"tokens-{count}", f"call, {count:,} tokens in turn", 200, (file, count)))
-    return alternate(bench, subject, options, concurrency, variants)
+    return alternate(bench, subjects, options, concurrency, variants)
 
 
-def alternate(bench, subject, options, concurrency, variants):
-    """Several instances of one subject, measured in turn."""
+def alternate(bench, subjects, options, concurrency, variants):
+    """Several instances of each subject, all measured in turn."""
     body = load.call()
     headers = {**load.CALL_HEADERS, "Authorization": f"Bearer {bench.mint.one()}"}
     running, bursts, extras = {}, {}, {}
+    # Of one variant all subjects, as everywhere.
+    pairs = [(subject, variant) for variant in variants for subject in subjects]
     try:
-        for name, _, count, used in variants:
-            running[name] = subject.start(Place(bench, rules=count))
-            bursts[name] = []
-            extras[name] = ""
+        for subject, (name, _, count, used) in pairs:
+            one = subject.name, name
+            running[one] = subject.start(Place(bench, rules=count))
+            bursts[one] = []
+            extras[one] = ""
             if used:
                 file, most = used
                 # One token is given out by the same means, so that the load costs the same.
-                extras[name] = f'local TOKENS, ONCE = "{file}", false\n' + load.NEXT_TOKEN
-                send_each_once(running[name], body, headers, concurrency, extras[name], most)
+                extras[one] = f'local TOKENS, ONCE = "{file}", false\n' + load.NEXT_TOKEN
+                send_each_once(running[one], body, headers, concurrency, extras[one], most)
             else:
-                load.warm(running[name], body, headers, concurrency)
+                load.warm(running[one], body, headers, concurrency)
         for turn in range(options.rounds):
-            order = variants if turn % 2 == 0 else variants[::-1]
-            for name, *_ in order:
-                burst = load.wrk(running[name], body, headers, concurrency, options.seconds, extras[name])
+            order = list(running) if turn % 2 == 0 else list(running)[::-1]
+            for one in order:
+                burst = load.wrk(running[one], body, headers, concurrency, options.seconds, extras[one])
                 if burst["refused"] or burst["broken"]:
-                    raise RuntimeError(f"{name}: {burst}")
-                bursts[name].append(burst)
+                    raise RuntimeError(f"{one}: {burst}")
+                bursts[one].append(burst)
     finally:
         for one in running.values():
             one.end()
-    return [row(Measured(name, title), subject, concurrency, bursts[name]) for name, title, *_ in variants]
+    return [
+        row(Measured(name, title), subject, concurrency, bursts[subject.name, name])
+        for subject, (name, title, *_) in pairs
+    ]
 
 
 def send_each_once(running, body, headers, concurrency, extra, count):
