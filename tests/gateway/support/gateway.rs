@@ -226,6 +226,14 @@ impl Gateway {
         line.split_whitespace().nth(1).unwrap().parse::<u64>().unwrap() * 1024
     }
 
+    /// What its threads are called.
+    pub(crate) fn threads(&self) -> Vec<String> {
+        let folder = std::fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
+        // One may end meanwhile.
+        let names = folder.filter_map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).ok());
+        names.map(|name| name.trim_end().to_owned()).collect()
+    }
+
     /// How many files and sockets it has open.
     pub(crate) fn descriptors(&self) -> usize {
         std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).unwrap().count()
