@@ -419,7 +419,8 @@ fn server_conf(threads: usize, grace: Duration) -> ServerConf {
         // Pingora's default of 300 s is longer than any pod's.
         grace_period_seconds: Some(grace.as_secs()),
         graceful_shutdown_timeout_seconds: Some(1),
-        // Pingora's own timeouts have a clock that ticks a hundred times a second from the first connection on; tokio's have none.
+        // Pingora's own timeouts have a clock that ticks a hundred times a second from the first connection on. With this those of a
+        // second and more, which are all that HTTP/1 has, are tokio's; an idle HTTP/2 connection still starts it.
         fast_timeout_to_tokio_threshold_seconds: Some(0),
         ..ServerConf::default()
     }

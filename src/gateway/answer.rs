@@ -79,8 +79,8 @@ pub fn refusal(
     answer
 }
 
-/// Puts the challenge of a refusal that has one: in the order of parameters that clients can read: `error`, `scope`, `resource_metadata`,
-/// `error_description` (RFC 6750 §3, RFC 9728 §5.1), and `algs` in one for a proof (RFC 9449 §7.1).
+/// Puts the challenge of a refusal that has one, in the order of parameters that clients can read: `error`, `scope`,
+/// `resource_metadata`, `error_description` (RFC 6750 §3, RFC 9728 §5.1), and `algs` in one for a proof (RFC 9449 §7.1).
 fn challenge(config: &Config, refusal: Refusal, scopes: &[&str], put: &mut dyn FnMut(&str)) {
     let kind = refusal.challenge();
     // Where every token must be bound to a key, no bearer token would do.

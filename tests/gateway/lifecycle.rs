@@ -51,18 +51,6 @@ fn a_tool_appears_when_the_policy_file_is_replaced() {
     assert_eq!(gateway.metric("toolgate_policy_generation", ""), 3);
 }
 
-/// Pingora's own timeouts have a clock that ticks a hundred times a second, which is most of what a gateway at rest would do.
-#[test]
-fn a_gateway_at_rest_has_no_clock_that_ticks() {
-    let upstream = Upstream::new(fine);
-    let gateway = Gateway::before(&upstream);
-    assert_eq!(gateway.ask(&post(call("open"))).status, 200);
-    assert_eq!(gateway.admin("/readyz").status, 200);
-    let threads = gateway.threads();
-    assert!(threads.iter().any(|name| name == "audit"), "names are read: {threads:?}");
-    assert!(!threads.iter().any(|name| name.starts_with("Timer")), "{threads:?}");
-}
-
 #[test]
 fn every_answer_is_of_one_policy_however_often_it_changes() {
     const TOOLS: [&str; 3] = ["open", "later", "last"];

@@ -299,6 +299,29 @@ fn http2_over_tls_is_agreed_on() {
     });
 }
 
+/// Pingora's own timeouts have a clock that ticks a hundred times a second, which is most of what a gateway at rest would do.
+#[test]
+fn a_clock_ticks_for_http2_alone() {
+    let upstream = Upstream::fine();
+    let certificate = Certificate::new();
+    let gateway = certificate.before(&upstream);
+    let ticks = || gateway.threads().iter().any(|name| name == "Timer thread");
+    let stream = TcpStream::connect(gateway.public).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    let connection = ClientConnection::new(certificate.client("http/1.1"), name()).unwrap();
+    let mut client = Client::over(StreamOwned::new(connection, stream));
+    assert_eq!(client.ask(&Ask::post(&token("alice", "r"), call("open"))).status, 200);
+    assert_eq!(gateway.admin("/readyz").status, 200);
+    assert!(!ticks(), "{:?}", gateway.threads());
+    run(async {
+        let stream = tokio::net::TcpStream::connect(gateway.public).await.unwrap();
+        let stream = TlsConnector::from(certificate.client("h2")).connect(name(), stream).await.unwrap();
+        let mut sender = over(stream).await;
+        assert_eq!(ask(&mut sender, post("https", &token("alice", "r"), call("open"))).await.0, 200);
+        eventually("the clock under the name that it was looked for", || ticks().then_some(()));
+    });
+}
+
 #[test]
 fn a_renewed_certificate_is_used_without_a_restart() {
     let upstream = Upstream::fine();
