@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Draws a flame graph of a running gateway: what its CPU time is spent on, by stack.
 
-    perf record -F 499 -g --call-graph dwarf -p PID -o perf.data sleep 4      # under load, profile `profiling`
+    perf record -F 499 -g --call-graph dwarf -p PID -o perf.data sleep 4      # under load; a build with names (profile `profiling`)
     perf script --no-inline -i perf.data | benches/compare/flame.py > call.svg
 """
 

@@ -195,7 +195,7 @@ pub fn mint_identity(key: &SigningKey, caller: &Caller, identity: &Identity<'_>)
     let claims = [
         ("iss", Some(json!(issuer))),
         ("sub", Some(json!(caller.subject))),
-        ("sub_id", Some(json!({"format": "iss_sub", "iss": caller.issuer, "sub": caller.subject}))),
+        ("sub_id", Some(json!({"format": "iss_sub", "iss": &*caller.issuer, "sub": caller.subject}))),
         ("aud", Some(json!(audience))),
         ("client_id", caller.client_id.as_deref().map(Value::from)),
         (
